@@ -1,0 +1,3 @@
+"""ci-gpu: find out what a CUDA image does on your GPU before you merge it."""
+
+__version__ = "1.0.0"

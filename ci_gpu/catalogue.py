@@ -1,0 +1,108 @@
+"""Which checks there are, read from their source and never by running it: a user's check is foreign code here."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from importlib import resources
+
+import msgspec
+
+from ci_gpu.errors import ConfigError
+
+FIRST = ("compatibility", "autograd", "matmul", "cache")
+"""The order of the families that have one: what explains the others comes first."""
+
+PREFIX = "check_"
+
+
+class CheckInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One check, as its file describes it. ``proves`` is the first line of its docstring; seconds for ``timeout``."""
+
+    family: str
+    name: str
+    proves: str
+    needs_gpu: bool
+    timeout: int | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.family}.{self.name}"
+
+
+def builtin() -> tuple[CheckInfo, ...]:
+    """The checks that come with ci-gpu."""
+    return read(builtin_sources())
+
+
+def builtin_sources() -> dict[str, str]:
+    """Family name to source text of our own checks."""
+    folder = resources.files("ci_gpu.payload.checks")
+    files = (item for item in folder.iterdir() if item.name.endswith(".py") and item.name != "__init__.py")
+    return {item.name.removesuffix(".py"): item.read_text("utf-8") for item in files}
+
+
+def read(sources: dict[str, str]) -> tuple[CheckInfo, ...]:
+    """The checks in some source texts, in the order in which they are run."""
+    families = sorted(sources, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    return tuple(check for family in families for check in _family(family, sources[family]))
+
+
+def select(checks: tuple[CheckInfo, ...], wanted: Iterable[str]) -> tuple[CheckInfo, ...]:
+    """The checks that ``wanted`` names, by family (``matmul``) or id (``matmul.float32``); all if it is empty.
+
+    Raises:
+        ConfigError: a word names no check.
+    """
+    words = tuple(wanted)
+    for word in words:
+        if not any(word in (check.family, check.id) for check in checks):
+            raise _unknown(word, checks)
+    return tuple(check for check in checks if not words or check.family in words or check.id in words)
+
+
+def _unknown(word: str, checks: tuple[CheckInfo, ...]) -> ConfigError:
+    import difflib
+
+    known = sorted({name for check in checks for name in (check.family, check.id)})
+    near = difflib.get_close_matches(word, known, n=1)
+    return ConfigError(
+        f"there is no check {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        why="--checks takes families and ids as `ci-gpu checks` lists them",
+        remedy=f"choose among: {', '.join(sorted({check.family for check in checks}))}",
+    )
+
+
+def _family(family: str, source: str) -> Iterable[CheckInfo]:
+    try:
+        tree = ast.parse(source, filename=f"{family}.py")
+    except (SyntaxError, ValueError) as error:
+        raise ConfigError(
+            f"the check file {family}.py is no Python: {error}",
+            why="it is read before it is sent into the image",
+            remedy=f"python3 -m py_compile {family}.py shows the line",
+        ) from error
+    timeout = _timeout(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(PREFIX):
+            yield CheckInfo(
+                family=family,
+                name=node.name.removeprefix(PREFIX),
+                proves=(ast.get_docstring(node) or "").partition("\n")[0],
+                needs_gpu=any(_is_needs_gpu(decorator) for decorator in node.decorator_list),
+                timeout=timeout,
+            )
+
+
+def _is_needs_gpu(decorator: ast.expr) -> bool:
+    name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+    return name == "needs_gpu"
+
+
+def _timeout(tree: ast.Module) -> int | None:
+    """The value of ``TIMEOUT = 600`` at the top of the file: seconds, for each check in it."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="TIMEOUT")], value=ast.Constant(value=int(seconds))):
+                return seconds
+    return None

@@ -1,0 +1,201 @@
+"""The nouns of a run. Frozen values; `RunReport` is also the file format of ``run.json``.
+
+The format's version is `SCHEMA`; its history:
+
+    1   the first
+
+What is measured and said inside the image is defined in `ci_gpu.payload.wire` and used here as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from ci_gpu.errors import CiGpuError, ConfigError
+from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
+
+SCHEMA = 1
+
+_HOST = r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?)"
+_PATH = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:(?P<registry>{_HOST})/)?(?P<repository>{_PATH}(?:/{_PATH})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+
+
+class ImageRef(msgspec.Struct, frozen=True):
+    """A full image reference: ``docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel``."""
+
+    registry: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> ImageRef:
+        """Read a reference as docker does: no registry means docker.io, no tag and no digest means ``latest``.
+
+        Raises:
+            ConfigError: the text is no image reference.
+        """
+        first, slash, rest = text.partition("/")
+        named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:["))
+        match = _REFERENCE.fullmatch(text if named else f"docker.io/{text}")
+        if match is None or not match["repository"]:
+            raise ConfigError(
+                f"{text!r} is not an image reference",
+                why="the repository must be lower case, and neither spaces nor a leading dash can be part of it",
+                remedy="write it as registry/repository:tag, for example pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime",
+                kind="bad-reference",
+            )
+        registry, repository = match["registry"], match["repository"]
+        if registry == "docker.io" and "/" not in repository:
+            repository = f"library/{repository}"
+        tag = match["tag"] or ("" if match["digest"] else "latest")
+        return cls(registry, repository, tag, match["digest"] or "")
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+    @property
+    def name(self) -> str:
+        """The reference without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    def pinned(self, digest: str) -> ImageRef:
+        """The same image by digest alone, so that nothing can move under us."""
+        return ImageRef(self.registry, self.repository, "", digest)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container may take. Sizes as the engines write them (``8g``); empty means the engine's own limit."""
+
+    memory: str = ""
+    cpus: str = ""
+    pids: int = 4096
+    shm_size: str = "2g"
+    tmp_size: str = "16g"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One container to start, as an intent that names no engine.
+
+    ``gpus`` is ``("all",)``, ``()`` for none, or indices and UUIDs. ``gpu_mode`` is how this engine hands GPUs
+    over: ``cdi``, ``gpus``, ``runtime`` or empty. ``keep_entrypoint`` runs the command through the image's own
+    ENTRYPOINT, as its users do.
+    """
+
+    image: str
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    gpus: tuple[str, ...] = ()
+    gpu_mode: str = ""
+    limits: Limits = Limits()
+    user: str = ""  # "uid:gid"; empty: the image's own
+    network: str = "none"
+    keep_entrypoint: bool = True
+    cidfile: str = ""
+    init: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an image could not be checked (to the end): a `CiGpuError` as a value."""
+
+    kind: str
+    exit_code: int
+    what: str
+    why: str = ""
+    remedy: str = ""
+
+    @classmethod
+    def from_error(cls, error: CiGpuError) -> Failure:
+        return cls(
+            kind=error.kind, exit_code=error.exit_code, what=error.what, why=error.why, remedy=error.remedy
+        )
+
+
+class PulledImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The image that ran: what was asked for, and what it was resolved to."""
+
+    reference: str
+    digest: str = ""
+    image_id: str = ""
+    size: int = 0  # bytes, unpacked
+    architecture: str = ""
+    entrypoint: tuple[str, ...] = ()
+    pulled: bool = False  # False: it was here already
+
+
+class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything learnt of one image. ``planned`` are the ids of the checks that were promised."""
+
+    name: str
+    planned: tuple[str, ...]
+    image: PulledImage
+    environment: Environment | None = None
+    results: tuple[CheckResult, ...] = ()
+    failure: Failure | None = None
+    started: str = ""  # RFC 3339, UTC
+    seconds: float = 0.0
+    log: str = ""  # the tail of what the image itself printed
+
+    def metrics(self) -> Iterator[tuple[CheckResult, Metric]]:
+        """Every metric with the result it belongs to."""
+        return ((result, metric) for result in self.results for metric in result.metrics)
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that ran the checks, as it sees itself (the image's view is in `Environment`)."""
+
+    name: str = ""
+    machine: str = ""  # x86_64, aarch64
+    system: str = ""
+    driver: str = ""
+    gpus: tuple[Gpu, ...] = ()
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of ci-gpu: the content of ``run.json``, and the baseline of the next run."""
+
+    schema: int = SCHEMA
+    version: str  # of ci-gpu
+    created: str  # RFC 3339, UTC
+    device: str  # "cuda" or "cpu": what was really used
+    gpus: str  # what was asked for: "all", "none", "0,1", UUIDs
+    engine: str
+    host: Host
+    images: tuple[ImageReport, ...]
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason why the gate is not open. ``subject`` is a check id, a metric or empty."""
+
+    exit_code: int
+    kind: str
+    image: str
+    subject: str
+    message: str
+    remedy: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """``conclusion`` is ``success``, ``failure`` (the image) or ``error`` (runner, or no valid answer)."""
+
+    exit_code: int
+    conclusion: str
+    reasons: tuple[Reason, ...]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The one argument of every report."""
+
+    report: RunReport
+    verdict: Verdict
+

@@ -1,0 +1,195 @@
+"""What crosses the border between the image and the host: the one definition, for both sides.
+
+Standard library only and Python 3.8, because this file travels into the image.
+
+On the wire an event is one line, ``<nonce><JSON object>``, with an empty line before it, so that half a line
+which the image left open cannot swallow it. The object has the key ``event`` (`EVENTS`) and the fields of the
+class. The version of the protocol is `PROTOCOL`; its history:
+
+    1   hello, unusable, environment, started, finished, bye
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Dict, Optional, Tuple, Union
+
+PROTOCOL = 1
+
+PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
+OUTCOMES = (PASSED, FAILED, ERROR, SKIPPED)
+
+
+class Fail(Exception):
+    """Raised by a check: the image is wrong. ``hint`` says what to try; ``facts`` are shown beside the message."""
+
+    def __init__(self, message: str, hint: str = "", facts: Tuple[Fact, ...] = ()) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.facts = message, hint, tuple(facts)
+
+
+class Skip(Exception):
+    """Raised by a check that does not apply here, with the reason. A skip is never counted as a pass."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a check found out: ``Fact("dz/dy", 31.0, expected="31")``."""
+
+    name: str
+    value: Union[str, bool, int, float, None]
+    expected: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader should know although the check passed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Raw samples of one quantity: never only a mean.
+
+    ``better`` is ``"higher"`` or ``"lower"``. ``limit`` is the physical bound in the same unit (for a rate, the
+    peak of the hardware); a sample beyond it is a broken measurement, not a fast image. A sample of None was not
+    a finite number. ``version`` changes when the way of measuring changes: different versions are never compared.
+    """
+
+    name: str
+    unit: str
+    better: str
+    samples: Tuple[Optional[float], ...]
+    limit: Optional[float] = None
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check ended. ``check`` is ``family.name``; ``kind`` says why, for machines (``timeout``, ``crash``)."""
+
+    check: str
+    outcome: str
+    seconds: float = 0.0
+    message: str = ""
+    hint: str = ""
+    kind: str = ""
+    facts: Tuple[Fact, ...] = ()
+    metrics: Tuple[Metric, ...] = ()
+    notes: Tuple[str, ...] = ()
+    used_gpu: bool = False
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU as the image sees it. ``capability`` is ``"9.0"``; memory in bytes; clock in MHz."""
+
+    index: int
+    name: str
+    uuid: str = ""
+    capability: str = ""
+    memory: int = 0
+    multiprocessors: int = 0
+    max_sm_mhz: int = 0
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is inside the image, and what the image sees of the machine. Empty means absent or unknown.
+
+    ``driver`` is the kernel driver (NVML); ``driver_cuda`` the CUDA version of the libcuda that is loaded here,
+    ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use.
+    """
+
+    python: str
+    machine: str
+    torch: str
+    torch_cuda: str = ""
+    cuda_runtime: str = ""
+    cudnn: str = ""
+    nccl: str = ""
+    triton: str = ""
+    arch_list: Tuple[str, ...] = ()
+    driver: str = ""
+    driver_cuda: str = ""
+    nvml_cuda: str = ""
+    gpu_error: str = ""
+    gpus: Tuple[Gpu, ...] = ()
+    cpu: str = ""
+    cpus: int = 0
+    variables: Dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The payload runs. Sent before torch is imported."""
+
+    protocol: int
+    python: str
+    executable: str
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """The image cannot be checked: ``python-too-old``, ``no-tmp``, ``no-torch`` or ``torch-broken``."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A check begins."""
+
+    check: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A check ended."""
+
+    result: CheckResult
+
+
+@dataclass(frozen=True)
+class Bye:
+    """Everything asked for was answered; what follows is not ours."""
+
+    checks: int
+
+
+EVENTS = {
+    "hello": Hello,
+    "unusable": Unusable,
+    "environment": Environment,
+    "started": Started,
+    "finished": Finished,
+    "bye": Bye,
+}
+Event = Union[Hello, Unusable, Environment, Started, Finished, Bye]
+_NAMES = {kind: name for name, kind in EVENTS.items()}
+
+
+def encode(event: Event) -> str:
+    """The JSON text of an event, on one line and in ASCII, whatever its strings hold."""
+    return json.dumps({"event": _NAMES[type(event)], **_finite(asdict(event))}, allow_nan=False)
+
+
+def frame(nonce: str, event: Event) -> str:
+    """The event as it goes over the wire."""
+    return f"\n{nonce}{encode(event)}\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they cross the border as null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

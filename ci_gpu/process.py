@@ -1,0 +1,137 @@
+"""The one place on the host that starts a process. Argv tuples only, never a shell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import IO, NamedTuple
+
+from ci_gpu.errors import RunnerError
+
+MAX_LINE = 8 << 20
+"""Bytes of one line that are kept; an image can print what it likes, but not fill our memory."""
+
+
+class Completed(NamedTuple):
+    """How a process ended. The outputs are text; what was not UTF-8 in them is replaced."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Line(NamedTuple):
+    """One line of output, without its newline. ``source`` is ``stdout`` or ``stderr``."""
+
+    source: str
+    text: str
+
+
+def run(
+    argv: tuple[str, ...], *, timeout: float = 60, stdin: str = "", env: Mapping[str, str] | None = None
+) -> Completed:
+    """Run to the end. A missing program is an ordinary ``Completed`` with code 127, as in a shell; a hang is 124."""
+    try:
+        done = subprocess.run(
+            argv, input=stdin.encode(), capture_output=True, timeout=timeout, env=_environment(env), check=False
+        )
+    except FileNotFoundError:
+        return Completed(127, "", f"{argv[0]}: command not found")
+    except PermissionError:
+        return Completed(126, "", f"{argv[0]}: permission denied")
+    except subprocess.TimeoutExpired:
+        return Completed(124, "", f"{argv[0]}: no answer in {timeout:g} s")
+    return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+class Conversation:
+    """A process whose output is read line by line, against a clock, while its stdin stays open.
+
+    It has a session of its own: a Ctrl-C in the terminal reaches us alone, and we end it in order.
+    """
+
+    def __init__(self, argv: tuple[str, ...], *, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_environment(env),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise RunnerError(
+                f"{argv[0]} cannot be started: {error.strerror}",
+                why="it is not installed, or not on PATH",
+                remedy="install it, or name another engine with --engine",
+                kind="engine-missing",
+            ) from error
+        self._lines: queue.Queue[Line | None] = queue.Queue(maxsize=10_000)
+        self._threads = (
+            threading.Thread(target=self._write, args=(stdin,), daemon=True),
+            threading.Thread(target=self._read, args=("stdout", self._process.stdout), daemon=True),
+            threading.Thread(target=self._read, args=("stderr", self._process.stderr), daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
+
+    def lines(self, deadline: float) -> Iterator[Line]:
+        """The lines as they come, until both outputs are closed.
+
+        Raises:
+            TimeoutError: `time.monotonic` passed ``deadline``. The process still runs; call again to go on reading.
+        """
+        while self._open_outputs:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise TimeoutError from None
+            if line is None:
+                self._open_outputs -= 1
+            else:
+                yield line
+
+    _open_outputs = 2
+
+    def wait(self, timeout: float = 10) -> int:
+        """The exit code; the process is killed if it does not end by itself."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+
+    def kill(self) -> None:
+        """End the process and whatever it started in its session."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _write(self, data: bytes) -> None:
+        # A guest that dies before it has read everything breaks the pipe: its exit code tells, not this.
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            stream = self._process.stdin
+            assert stream is not None
+            stream.write(data)
+            stream.flush()
+
+    def _read(self, source: str, stream: IO[bytes] | None) -> None:
+        assert stream is not None
+        with contextlib.suppress(ValueError):
+            while line := stream.readline(MAX_LINE):
+                self._lines.put(Line(source, _text(line).rstrip("\r\n")))
+        self._lines.put(None)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if extra is None else {**os.environ, **extra}

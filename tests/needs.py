@@ -1,0 +1,21 @@
+"""What a test needs of the machine. On a user's machine it skips with the reason; with CI_GPU_TESTS=require it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def unavailable(reason: str) -> NoReturn:
+    """The test cannot run here: a skip for a user, a failure where everything was promised to run."""
+    if os.environ.get("CI_GPU_TESTS") == "require":
+        pytest.fail(f"cannot run although CI_GPU_TESTS=require: {reason}")
+    pytest.skip(reason)
+
+
+def program(name: str) -> str:
+    """The path of a program on this machine."""
+    return shutil.which(name) or unavailable(f"{name} is not installed")
