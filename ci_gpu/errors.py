@@ -1,13 +1,14 @@
 """Every way in which a run cannot go on, and its exit code.
 
     CiGpuError
+    ├── IncompatibleError  1  the image cannot even start on this runner's driver: a verdict on the image
     ├── ConfigError     2    the user's mistake: option, file, image name
     ├── RunnerError     3    the runner: no engine, no GPU passed through, pull failed
     ├── ImageError      4    the image gave no valid answer: no Python, no torch, damaged events
     └── GitHubError     5    GitHub refused what was asked of it
     Interrupted       130    Ctrl-C or SIGTERM; the containers are gone
 
-Exit 0 and 1 are verdicts, not exceptions. Exit 70 is any other exception: our bug.
+Exit 0 is a verdict, and so is 1 where a check said it. Exit 70 is any other exception: our bug.
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ class ConfigError(CiGpuError):
 
     exit_code = 2
     default_kind = "configuration"
+
+
+class IncompatibleError(CiGpuError):
+    """The container toolkit refused to start the image on this driver, before any check could say so."""
+
+    exit_code = 1
+    default_kind = "incompatible"
 
 
 class RunnerError(CiGpuError):

@@ -42,7 +42,7 @@ class ImageRef(msgspec.Struct, frozen=True):
         Raises:
             ConfigError: the text is no image reference.
         """
-        first, slash, rest = text.partition("/")
+        first, slash, _ = text.partition("/")
         named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:["))
         match = _REFERENCE.fullmatch(text if named else f"docker.io/{text}")
         if match is None or not match["repository"]:
@@ -116,9 +116,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_error(cls, error: CiGpuError) -> Failure:
-        return cls(
-            kind=error.kind, exit_code=error.exit_code, what=error.what, why=error.why, remedy=error.remedy
-        )
+        return cls(kind=error.kind, exit_code=error.exit_code, what=error.what, why=error.why, remedy=error.remedy)
 
 
 class PulledImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,4 +196,3 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     report: RunReport
     verdict: Verdict
-

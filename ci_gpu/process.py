@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import IO, NamedTuple
 
 from ci_gpu.errors import RunnerError
@@ -39,7 +39,12 @@ def run(
     """Run to the end. A missing program is an ordinary ``Completed`` with code 127, as in a shell; a hang is 124."""
     try:
         done = subprocess.run(
-            argv, input=stdin.encode(), capture_output=True, timeout=timeout, env=_environment(env), check=False
+            argv,
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=timeout,
+            env=_environment(env),
+            check=False,
         )
     except FileNotFoundError:
         return Completed(127, "", f"{argv[0]}: command not found")
@@ -73,6 +78,7 @@ class Conversation:
                 remedy="install it, or name another engine with --engine",
                 kind="engine-missing",
             ) from error
+        self._open_outputs = 2
         self._lines: queue.Queue[Line | None] = queue.Queue(maxsize=10_000)
         self._threads = (
             threading.Thread(target=self._write, args=(stdin,), daemon=True),
@@ -82,23 +88,21 @@ class Conversation:
         for thread in self._threads:
             thread.start()
 
-    def lines(self, deadline: float) -> Iterator[Line]:
-        """The lines as they come, until both outputs are closed.
+    def next_line(self, deadline: float) -> Line | None:
+        """The next line of either output; None once both are closed.
 
         Raises:
-            TimeoutError: `time.monotonic` passed ``deadline``. The process still runs; call again to go on reading.
+            TimeoutError: `time.monotonic` passed ``deadline``. The process still runs; one may go on reading.
         """
         while self._open_outputs:
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise TimeoutError from None
-            if line is None:
-                self._open_outputs -= 1
-            else:
-                yield line
-
-    _open_outputs = 2
+            if line is not None:
+                return line
+            self._open_outputs -= 1
+        return None
 
     def wait(self, timeout: float = 10) -> int:
         """The exit code; the process is killed if it does not end by itself."""

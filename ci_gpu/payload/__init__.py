@@ -1,6 +1,6 @@
 """What travels into the image. A check of your own imports from here, at home and abroad:
 
-    from ci_gpu.payload import Fact, Fail, Metric, Note, Skip, needs_gpu
+from ci_gpu.payload import Fact, Fail, Metric, Note, Skip, needs_gpu
 """
 
 from .needs import needs_gpu

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from .wire import Skip
+from .wire import NeedsGpu
 
 
 def needs_gpu(check: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -14,7 +14,7 @@ def needs_gpu(check: Callable[[str], Any]) -> Callable[[str], Any]:
     @functools.wraps(check)
     def on_gpu_only(device: str) -> Any:
         if device == "cpu":
-            raise Skip("needs a GPU; this run was made with --device cpu")
+            raise NeedsGpu("needs a GPU; this run was made with --device cpu")
         return check(device)
 
     return on_gpu_only

@@ -33,6 +33,14 @@ class Fail(Exception):
 class Skip(Exception):
     """Raised by a check that does not apply here, with the reason. A skip is never counted as a pass."""
 
+    kind = "not-applicable"
+
+
+class NeedsGpu(Skip):
+    """The check means nothing on a CPU, and the run was told to use one."""
+
+    kind = "needs-gpu"
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -176,7 +184,7 @@ _NAMES = {kind: name for name, kind in EVENTS.items()}
 
 def encode(event: Event) -> str:
     """The JSON text of an event, on one line and in ASCII, whatever its strings hold."""
-    return json.dumps({"event": _NAMES[type(event)], **_finite(asdict(event))}, allow_nan=False)
+    return json.dumps({"event": _NAMES[type(event)], **finite(asdict(event))}, allow_nan=False)
 
 
 def frame(nonce: str, event: Event) -> str:
@@ -184,12 +192,12 @@ def frame(nonce: str, event: Event) -> str:
     return f"\n{nonce}{encode(event)}\n"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN and no infinity: they cross the border as null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

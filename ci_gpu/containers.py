@@ -1,0 +1,113 @@
+"""The life of our containers: how they are labelled, ended, and swept up when an earlier run could not end them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ci_gpu import process
+from ci_gpu.engines import Engine
+
+LABEL = "io.ci-gpu"
+"""On every container of ours; its value is the run (`run_id`)."""
+
+_GRACE = 3600  # seconds past its deadline after which a container of another host's is nobody's any more
+
+
+def run_id(environment: Mapping[str, str]) -> str:
+    """What ties containers to one run: in Actions, the job's clean-up step finds them by it."""
+    parts = (environment.get(name, "") for name in ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB"))
+    return "-".join(filter(None, parts)) or f"pid-{os.getpid()}"
+
+
+def new_name() -> str:
+    """A container name that nobody else has."""
+    return f"ci-gpu-{secrets.token_hex(8)}"
+
+
+def labels(run: str, deadline: float) -> tuple[tuple[str, str], ...]:
+    """The labels that say whose a container is, and until when (Unix time) it may live."""
+    return (
+        (LABEL, run),
+        (f"{LABEL}.host", socket.gethostname()),
+        (f"{LABEL}.process", _process(os.getpid())),
+        (f"{LABEL}.deadline", str(int(deadline))),
+    )
+
+
+@contextlib.contextmanager
+def removed_afterwards(engine: Engine, name: str, env: Mapping[str, str]) -> Iterator[None]:
+    """Whatever happens inside, the container of that name is gone afterwards."""
+    try:
+        yield
+    finally:
+        if engine.CONTAINERS:
+            process.run(engine.remove((name,)), env=env, timeout=60)
+
+
+def state(engine: Engine, name: str, env: Mapping[str, str]) -> dict[str, Any]:
+    """The engine's ``State`` of a container (``OOMKilled``, ``ExitCode``); empty if it does not know."""
+    if not engine.CONTAINERS:
+        return {}
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        return dict(json.loads(process.run(engine.state(name), env=env).stdout)[0]["State"])
+    return {}
+
+
+def sweep(engine: Engine, env: Mapping[str, str], *, run: str = "") -> tuple[str, ...]:
+    """Remove the containers of runs that are no more, and all of ``run``; returns their names."""
+    if not engine.CONTAINERS:
+        return ()
+    listed = process.run(engine.list_labelled(LABEL), env=env)
+    stale = tuple(name for name, marks in _containers(listed.stdout) if _is_stale(marks, run))
+    if stale:
+        process.run(engine.remove(stale), env=env, timeout=60)
+    return stale
+
+
+def _is_stale(marks: Mapping[str, str], run: str) -> bool:
+    if run and marks.get(LABEL) == run:
+        return True
+    if marks.get(f"{LABEL}.host") == socket.gethostname():
+        return not _is_alive(marks.get(f"{LABEL}.process", ""))
+    with contextlib.suppress(ValueError):
+        return time.time() > float(marks.get(f"{LABEL}.deadline", "inf")) + _GRACE
+    return True
+
+
+def _process(pid: int) -> str:
+    """``pid:start time``: a pid alone comes round again."""
+    with contextlib.suppress(OSError, IndexError):
+        return f"{pid}:{Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    return f"{pid}:"
+
+
+def _is_alive(owner: str) -> bool:
+    pid = owner.partition(":")[0]
+    return pid.isdigit() and _process(int(pid)) == owner
+
+
+def _containers(listing: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Names and labels from what the engine lists: podman an array, docker an object a line."""
+    with contextlib.suppress(ValueError):
+        text = listing.strip()
+        documents = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
+        for document in documents:
+            yield _name(document["Names"]), _labels(document.get("Labels"))
+
+
+def _name(names: str | list[str]) -> str:
+    return names if isinstance(names, str) else names[0]
+
+
+def _labels(found: str | Mapping[str, str] | None) -> Mapping[str, str]:
+    if isinstance(found, str):
+        return dict(pair.partition("=")[::2] for pair in found.split(","))
+    return found or {}

@@ -1,0 +1,206 @@
+"""One image's visit: start a container, send the payload, hear it out, and start again where it died.
+
+A container is never trusted to end: every wait has a deadline, and whatever happens it is removed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from ci_gpu import containers, diagnosis, plan
+from ci_gpu.catalogue import CheckInfo
+from ci_gpu.engines import Engine
+from ci_gpu.errors import CiGpuError, ImageError
+from ci_gpu.model import Job
+from ci_gpu.payload.wire import CheckResult, Environment, Event, Unusable
+from ci_gpu.process import Conversation
+from ci_gpu.transcript import Transcript
+
+PYTHONS = ("python3", "/opt/conda/bin/python", "python")
+"""Where an image keeps its interpreter, in the order in which they are tried."""
+
+STARTUP_SECONDS = 900
+"""From the start of the container to the first check: a cold disk needs minutes for `import torch`."""
+
+GRACE_SECONDS = 30
+"""What the guest gets beyond a check's own time-out to report it, before the host steps in."""
+
+MAX_DEATHS_IN_A_ROW = 2
+"""Containers that died between two checks without any progress."""
+
+
+class Watch(Protocol):
+    """Told of everything while it happens."""
+
+    def event(self, event: Event) -> None:
+        """The image said something to us."""
+
+    def log(self, line: str) -> None:
+        """The image printed something of its own: hostile text."""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that starting a container for this image needs."""
+
+    engine: Engine
+    job: Job  # name, labels and cidfile are filled in per container
+    run: str
+    device: str
+    checks: tuple[CheckInfo, ...]
+    timeout: int
+    pythons: tuple[str, ...] = PYTHONS
+    user_sources: Mapping[str, str] = {}
+    entrypoint: tuple[str, ...] = ()
+    env: Mapping[str, str] = {}
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the visit. ``failure`` is why it could not go on, if it could not."""
+
+    environment: Environment | None
+    results: tuple[CheckResult, ...]
+    failure: CiGpuError | None
+    log: str
+
+
+def examine(visit: Visit, watch: Watch) -> Answers:
+    """Run all checks of the visit, in as many containers as it takes."""
+    results: dict[str, CheckResult] = {}
+    environment, log, deaths = None, "", 0
+    failure: CiGpuError | None = None
+    while failure is None and len(results) < len(visit.checks) and deaths < MAX_DEATHS_IN_A_ROW:
+        left = tuple(check for check in visit.checks if check.id not in results)
+        transcript, failure = _one_container(visit, left, watch)
+        deaths = 0 if transcript.results else deaths + 1
+        environment = environment or transcript.environment
+        results |= transcript.results
+        log = transcript.log or log
+    if failure is None and len(results) < len(visit.checks):
+        failure = _keeps_dying()
+    ordered = tuple(results[check.id] for check in visit.checks if check.id in results)
+    return Answers(environment=environment, results=ordered, failure=failure, log=log)
+
+
+def _one_container(visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch) -> tuple[Transcript, CiGpuError | None]:
+    """Try the interpreters until one starts; then hear that container out."""
+    for python in visit.pythons:
+        guest = plan.guest(
+            checks,
+            device=visit.device,
+            timeout=visit.timeout,
+            python=python,
+            user_sources=visit.user_sources,
+        )
+        transcript = Transcript(guest.nonce, tuple(check.id for check in checks))
+        try:
+            code, stderr = _converse(visit, guest, transcript, watch)
+        except CiGpuError as error:
+            return transcript, error
+        if transcript.hello or transcript.unusable or not diagnosis.lacks_program(code, stderr):
+            break
+    return transcript, _failure(visit, transcript, code, stderr)
+
+
+def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Watch) -> tuple[int, str]:
+    """One container from start to removal; returns its exit code and the tail of its stderr."""
+    name = containers.new_name()
+    total = STARTUP_SECONDS + sum((check.timeout or guest.timeout) + GRACE_SECONDS for check in guest.checks)
+    marks = containers.labels(visit.run, time.time() + total)
+    job = msgspec.structs.replace(visit.job, name=name, labels=marks)
+    with containers.removed_afterwards(visit.engine, name, visit.env):
+        conversation = Conversation(visit.engine.run(job, guest.command), stdin=guest.stdin, env=visit.env)
+        try:
+            timed_out = _listen(conversation, guest, transcript, watch)
+        finally:
+            conversation.kill()
+        code = conversation.wait()
+        if transcript.open_check:
+            _blame(visit, transcript, timed_out, code, name)
+    return code, transcript.log
+
+
+def _listen(conversation: Conversation, guest: plan.Guest, transcript: Transcript, watch: Watch) -> bool:
+    """Hear the guest out; True if it had to be cut off. The first deadline is the start-up's, then the check's."""
+    deadline = time.monotonic() + STARTUP_SECONDS
+    try:
+        while line := conversation.next_line(deadline):
+            event = transcript.hear(line.source, line.text)
+            if event is None:
+                watch.log(line.text)
+                continue
+            watch.event(event)
+            deadline = time.monotonic() + _patience(guest, transcript)
+    except TimeoutError:
+        return True
+    return False
+
+
+def _patience(guest: plan.Guest, transcript: Transcript) -> float:
+    """Seconds until the next line must have come."""
+    if transcript.open_check:
+        return guest.seconds_for(transcript.open_check) + GRACE_SECONDS
+    return GRACE_SECONDS if transcript.environment else STARTUP_SECONDS
+
+
+def _blame(visit: Visit, transcript: Transcript, timed_out: bool, code: int, name: str) -> None:
+    """The container ended while a check was open."""
+    if timed_out:
+        transcript.give_up_open_check("the container did not answer in time and was killed", "timeout")
+    elif containers.state(visit.engine, name, visit.env).get("OOMKilled"):
+        transcript.give_up_open_check("the container was killed: out of memory", "out-of-memory")
+    else:
+        transcript.give_up_open_check(f"the container died while this check ran (exit code {code})", "container-died")
+
+
+def _failure(visit: Visit, transcript: Transcript, code: int, stderr: str) -> CiGpuError | None:
+    """Why nothing more can be learnt from this image; None if it is worth going on, or all is done."""
+    if transcript.unusable:
+        return _unusable(transcript.unusable)
+    if transcript.environment:
+        return None
+    if transcript.hello:
+        return ImageError(
+            f"`import torch` ended the process (exit code {code})",
+            why="a library in the image crashes when it is loaded, or loading it took too long",
+            remedy="the log has what it printed; try it by hand: docker run --rm IMAGE python3 -c 'import torch'",
+            kind="torch-broken",
+        )
+    return diagnosis.start_failure(code, stderr, entrypoint=visit.entrypoint)
+
+
+def _unusable(event: Unusable) -> ImageError:
+    why, remedy = _UNUSABLE.get(event.reason, ("", ""))
+    return ImageError(event.message[:1000], why=why, remedy=remedy, kind=event.reason[:40])
+
+
+_UNUSABLE = {
+    "python-too-old": (
+        "the checks need Python 3.8 or newer inside the image",
+        "choose a newer image, or name a newer interpreter in it with --python",
+    ),
+    "no-torch": (
+        "torch is not installed for the interpreter that was started",
+        "install torch in the image, or name the interpreter that has it with --python",
+    ),
+    "torch-broken": (
+        "torch is there, and a library that it needs is missing or does not fit",
+        "reinstall torch with its dependencies; do not mix wheels of different CUDA versions",
+    ),
+    "no-tmp": (
+        "neither TMPDIR nor /tmp can be written",
+        "leave TMPDIR alone in the image: ci-gpu mounts a writable /tmp",
+    ),
+}
+
+
+def _keeps_dying() -> ImageError:
+    return ImageError(
+        "the container dies between two checks, again and again",
+        why="something outside kills it, or a process of the image's ends it",
+        remedy="look at the log, and at the engine's own (docker events, journalctl)",
+        kind="container-died",
+    )

@@ -1,0 +1,106 @@
+"""One check function, from its call to its result."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import traceback
+from dataclasses import asdict
+from typing import Any, Dict, Iterable, List
+
+from .wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact, Fail, Metric, Note, Skip, finite
+
+SEED = 20251015
+"""The same random data in every image, so that a difference is the image's."""
+
+MESSAGE_CHARACTERS = 4000
+MAX_EVIDENCE = 200
+MAX_SAMPLES = 100_000
+
+
+def check(check_id: str, module: str, device: str) -> CheckResult:
+    """Call ``check_<name>`` of the module and put what came of it into words."""
+    evidence: List[Any] = []
+    verdict: Dict[str, str] = {"outcome": PASSED}
+    try:
+        function = getattr(importlib.import_module(module), "check_" + check_id.partition(".")[2])
+        sys.modules["torch"].manual_seed(SEED)
+        evidence.extend(_evidence(function(device)))
+        verdict = _sufficient(evidence)
+    except Skip as skip:
+        verdict = {"outcome": SKIPPED, "message": str(skip), "kind": skip.kind}
+    except Fail as fail:
+        evidence.extend(fail.facts)
+        verdict = {"outcome": FAILED, "message": fail.message, "hint": fail.hint, "kind": "wrong"}
+    except BaseException as error:  # SystemExit, too: nothing of a check's may end the process unreported
+        verdict = _broken(error)
+    words: Dict[str, Any] = {key: value[:MESSAGE_CHARACTERS] for key, value in verdict.items()}
+    return CheckResult(
+        check_id,
+        facts=tuple(item for item in evidence if isinstance(item, Fact)),
+        metrics=tuple(item for item in evidence if isinstance(item, Metric)),
+        notes=tuple(item.text[:MESSAGE_CHARACTERS] for item in evidence if isinstance(item, Note)),
+        used_gpu=_used_gpu(),
+        **words,
+    )
+
+
+def to_json(value: Any) -> bytes:
+    """A dataclass as JSON, on its way out of the forked process."""
+    return json.dumps(finite(asdict(value))).encode()
+
+
+def last_line(error: BaseException) -> str:
+    """The exception as Python prints it last: type and message."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip()[:MESSAGE_CHARACTERS]
+
+
+def _evidence(returned: Iterable[Any]) -> Iterable[Any]:
+    """What the check yields, one by one, so that what it found before it failed is kept."""
+    for number, item in enumerate(returned or ()):
+        if not isinstance(item, (Fact, Metric, Note)):
+            raise TypeError(f"a check yields Fact, Metric and Note, not {type(item).__name__}")
+        if number >= MAX_EVIDENCE:
+            raise ValueError(f"a check yields at most {MAX_EVIDENCE} pieces of evidence")
+        yield _checked(item)
+
+
+def _checked(item: Any) -> Any:
+    if isinstance(item, Metric):
+        if item.better not in ("higher", "lower") or not item.unit:
+            raise ValueError(f'the metric {item.name!r} needs a unit, and better="higher" or "lower"')
+        if not 0 < len(item.samples) <= MAX_SAMPLES:
+            raise ValueError(f"the metric {item.name!r} has {len(item.samples)} samples, not 1 to {MAX_SAMPLES}")
+    return item
+
+
+def _sufficient(evidence: List[Any]) -> Dict[str, str]:
+    """A check that shows nothing has checked nothing."""
+    if any(isinstance(item, (Fact, Metric)) for item in evidence):
+        return {"outcome": PASSED}
+    return {
+        "outcome": ERROR,
+        "kind": "no-evidence",
+        "message": "the check ended without a fact or a metric, so nothing shows that it checked anything",
+        "hint": "yield at least one Fact(name, value) of what was looked at",
+    }
+
+
+def _broken(error: BaseException) -> Dict[str, str]:
+    traceback.print_exception(type(error), error, error.__traceback__)
+    text = last_line(error)
+    return {"outcome": ERROR, "kind": _kind(text), "message": text, "hint": "the log has the traceback"}
+
+
+def _kind(text: str) -> str:
+    if "OutOfMemoryError" in text or "CUDA out of memory" in text:
+        return "out-of-memory"
+    if "CUDA error" in text or "AcceleratorError" in text:
+        return "cuda-error"
+    return "exception"
+
+
+def _used_gpu() -> bool:
+    """Whether this process has a CUDA context: a check that says it ran on the GPU must have touched one."""
+    return bool(sys.modules["torch"].cuda.is_initialized())

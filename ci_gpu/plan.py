@@ -1,0 +1,113 @@
+"""What is sent into the image, and what is promised for it. Pure: bytes and values, nothing is started."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import zipfile
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from ci_gpu.catalogue import CheckInfo
+
+USER_PACKAGE = "ci_gpu_user_checks"
+"""The package that a user's checks form inside the image."""
+
+BOOT = """\
+import sys
+nonce = sys.argv[1]
+def unusable(reason, message):
+    sys.stdout.write('\\n%s{"event": "unusable", "reason": "%s", "message": "%s"}\\n' % (nonce, reason, message))
+    sys.stdout.flush()
+    sys.exit(79)
+if sys.version_info < (3, 8):
+    unusable("python-too-old", "the image's Python is %d.%d" % sys.version_info[:2])
+sys.path[:] = [entry for entry in sys.path if entry]
+import os, shutil, tempfile
+try:
+    folder = tempfile.mkdtemp(prefix="ci-gpu-")
+except OSError:
+    unusable("no-tmp", "no folder for temporary files can be written")
+try:
+    size, rest = map(int, sys.stdin.buffer.readline().split())
+    with open(os.path.join(folder, "payload.zip"), "wb") as file:
+        file.write(sys.stdin.buffer.read(size))
+    sys.path.insert(0, file.name)
+    from ci_gpu.payload import supervisor
+    supervisor.main(nonce, sys.stdin.buffer.read(rest).decode())
+finally:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+"""The first thing that runs in the image. It must parse on any Python, so that an old one can say that it is old."""
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """One start of the payload: the command inside the image, what goes down its stdin, and what it promised."""
+
+    nonce: str
+    command: tuple[str, ...]
+    stdin: bytes
+    checks: tuple[CheckInfo, ...]
+    timeout: int
+
+    def seconds_for(self, check_id: str) -> int:
+        """The time-out of one check."""
+        return next(check.timeout or self.timeout for check in self.checks if check.id == check_id)
+
+
+def guest(
+    checks: tuple[CheckInfo, ...],
+    *,
+    device: str,
+    timeout: int,
+    python: str,
+    user_sources: Mapping[str, str],
+) -> Guest:
+    """The start of the payload for these checks, by the interpreter ``python`` of the image."""
+    nonce = f"ci-gpu-{secrets.token_hex(16)} "
+    archive = _archive(user_sources)
+    request = json.dumps({"device": device, "checks": _wanted(checks, timeout, user_sources)}).encode()
+    return Guest(
+        nonce=nonce,
+        command=(python, "-c", BOOT, nonce),
+        stdin=b"%d %d\n" % (len(archive), len(request)) + archive + request,
+        checks=checks,
+        timeout=timeout,
+    )
+
+
+def _wanted(checks: tuple[CheckInfo, ...], timeout: int, user_sources: Mapping[str, str]) -> list[dict[str, object]]:
+    return [
+        {
+            "id": check.id,
+            "module": f"{USER_PACKAGE if check.family in user_sources else 'ci_gpu.payload.checks'}.{check.family}",
+            "timeout": check.timeout or timeout,
+        }
+        for check in checks
+    ]
+
+
+def _archive(user_sources: Mapping[str, str]) -> bytes:
+    """The payload, and the user's checks beside it, as a zip that Python imports from."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ci_gpu/__init__.py", "")
+        for path, data in _files(resources.files("ci_gpu.payload"), "ci_gpu/payload"):
+            archive.writestr(path, data)
+        if user_sources:
+            archive.writestr(f"{USER_PACKAGE}/__init__.py", "")
+        for name, text in user_sources.items():
+            archive.writestr(f"{USER_PACKAGE}/{name}.py", text)
+    return buffer.getvalue()
+
+
+def _files(folder: Any, path: str) -> Iterator[tuple[str, bytes]]:
+    for item in folder.iterdir():
+        if item.is_dir() and item.name != "__pycache__":
+            yield from _files(item, f"{path}/{item.name}")
+        elif item.name.endswith((".py", ".json")):
+            yield f"{path}/{item.name}", item.read_bytes()
