@@ -17,6 +17,15 @@ from ci_gpu.errors import RunnerError
 MAX_LINE = 8 << 20
 """Bytes of one line that are kept; an image can print what it likes, but not fill our memory."""
 
+SECRETS = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "CI_GPU_GITHUB_TOKEN",
+    "CI_GPU_REGISTRY_PASSWORD",
+    "GITHUB_TOKEN",
+)
+"""Never handed to a program that we start, be it an engine's client or, by the local engine, a check."""
+
 
 class Completed(NamedTuple):
     """How a process ended. The outputs are text; what was not UTF-8 in them is replaced."""
@@ -137,5 +146,6 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="replace")
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if extra is None else {**os.environ, **extra}
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Our environment with ``extra`` over it, without what no other program needs to know."""
+    return {key: value for key, value in {**os.environ, **(extra or {})}.items() if key not in SECRETS}

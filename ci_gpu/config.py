@@ -1,0 +1,254 @@
+"""Options, environment and ci-gpu.toml, made into frozen values. Every mistake of the user's is found here.
+
+Later wins: built-in default, ``[run]`` of ci-gpu.toml, ``[images.NAME]`` of it, environment, command line. The last
+two arrive here together as ``given``: click has merged them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ci_gpu import catalogue
+from ci_gpu.catalogue import CheckInfo
+from ci_gpu.errors import ConfigError
+from ci_gpu.model import ImageRef, Limits
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_FILE = "ci-gpu.toml"
+LOCAL = "local"
+"""The name that stands for this interpreter where the local engine needs no image."""
+
+_MAX_SOURCE = 1 << 20  # bytes of one check file
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """What can be said in ci-gpu.toml, in the environment and on the command line, under the same names."""
+
+    engine: str = "auto"
+    gpus: str = "all"
+    device: str = "auto"
+    checks: tuple[str, ...] = ()
+    checks_dir: str = ""
+    pull: str = "missing"
+    platform: str = ""
+    timeout: int = 300
+    python: str = ""
+    entrypoint: str = "image"
+    user: str = ""
+    network: str = "none"
+    memory: str = ""
+    cpus: str = ""
+    shm_size: str = "2g"
+    tmp_size: str = "16g"
+    pids_limit: int = 4096
+    registry_username: str = ""
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "engine": ("auto", "docker", "podman", "local"),
+    "device": ("auto", "cuda", "cpu"),
+    "pull": ("missing", "always", "never"),
+    "entrypoint": ("image", "none"),
+    "network": ("none", "bridge"),
+}
+
+_PATTERNS = {
+    "gpus": (
+        r"all|none|[0-9]+(,[0-9]+)*|(GPU|MIG)-[0-9A-Za-z/-]+(,(GPU|MIG)-[0-9A-Za-z/-]+)*",
+        "all, none, 0,1 or GPU-…",
+    ),
+    "platform": (r"|linux/[a-z0-9]+(/v[0-9]+)?", "linux/amd64 or linux/arm64"),
+    "user": (r"|[0-9]+:[0-9]+", "uid:gid in numbers, such as 1000:1000"),
+    "memory": (r"|[0-9]+[bkmg]?", "a size such as 32g"),
+    "shm_size": (r"[0-9]+[bkmg]?", "a size such as 2g"),
+    "tmp_size": (r"[0-9]+[bkmg]?", "a size such as 16g"),
+    "cpus": (r"|[0-9]+(\.[0-9]+)?", "a number such as 8"),
+    "python": (r"|[A-Za-z0-9_./+][A-Za-z0-9_./+-]*", "a name or path without spaces"),
+}
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One image to examine, with the settings that hold for it. ``ref`` is None for the local engine."""
+
+    name: str
+    ref: ImageRef | None
+    settings: Settings
+    checks: tuple[CheckInfo, ...]
+    user_sources: Mapping[str, str]
+
+    @property
+    def limits(self) -> Limits:
+        chosen = self.settings
+        return Limits(
+            memory=chosen.memory,
+            cpus=chosen.cpus,
+            pids=chosen.pids_limit,
+            shm_size=chosen.shm_size,
+            tmp_size=chosen.tmp_size,
+        )
+
+
+def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None) -> tuple[Target, ...]:
+    """The images to examine. Without ``images``: all of the file, or this interpreter for the local engine.
+
+    Raises:
+        ConfigError: anything that cannot mean what it says.
+    """
+    document = _document(file)
+    named = document.get("images", {})
+    if not images and not named:
+        images = _without_image(given, document)
+    return tuple(_target(image, given, document) for image in images or tuple(named))
+
+
+def check_infos(checks_dir: str) -> tuple[tuple[CheckInfo, ...], Mapping[str, str]]:
+    """All checks there are, with the sources of the user's own."""
+    sources = _user_sources(checks_dir)
+    return catalogue.read({**catalogue.builtin_sources(), **sources}), sources
+
+
+def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -> Target:
+    table = document.get("images", {}).get(image, {})
+    merged = {**document.get("run", {}), **table, **given}
+    reference = str(merged.pop("image", image))
+    settings = _settings(merged)
+    infos, sources = check_infos(settings.checks_dir)
+    return Target(
+        name=image,
+        ref=None if settings.engine == LOCAL else ImageRef.parse(reference),
+        settings=settings,
+        checks=catalogue.select(infos, settings.checks),
+        user_sources=sources,
+    )
+
+
+def _without_image(given: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[str, ...]:
+    if {**document.get("run", {}), **given}.get("engine") == LOCAL:
+        return (LOCAL,)
+    raise ConfigError(
+        "no image was named",
+        why=f"neither an argument nor an [images.…] table in {DEFAULT_FILE} names one",
+        remedy="ci-gpu run pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime, or --engine local for this interpreter",
+    )
+
+
+def _settings(merged: Mapping[str, Any]) -> Settings:
+    words = {key.replace("_", "-"): _as_tuple(key, value) for key, value in merged.items()}
+    try:
+        settings = msgspec.convert(words, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise _bad_value(str(error), words) from error
+    for name, choices in CHOICES.items():
+        _require(getattr(settings, name) in choices, name, getattr(settings, name), f"one of {', '.join(choices)}")
+    for name, (pattern, example) in _PATTERNS.items():
+        _require(re.fullmatch(pattern, getattr(settings, name)), name, getattr(settings, name), example)
+    _require(1 <= settings.timeout <= 86_400, "timeout", settings.timeout, "1 to 86400 seconds")
+    _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")
+    _require(settings.gpus != "none" or settings.device != "cuda", "gpus", "none", "GPUs, when --device is cuda")
+    return settings
+
+
+def _as_tuple(key: str, value: Any) -> Any:
+    if key == "checks" and isinstance(value, str):
+        return tuple(re.findall(r"[^\s,]+", value))
+    return value
+
+
+def _require(holds: object, name: str, value: object, expected: str) -> None:
+    if not holds:
+        option = name.replace("_", "-")
+        raise ConfigError(
+            f"--{option} cannot be {str(value)[:100]!r}",
+            why=f"it takes {expected}",
+            remedy=f"see ci-gpu run --help; in a file the key is {option!r}, in the environment CI_GPU_{name.upper()}",
+        )
+
+
+def _bad_value(message: str, words: Mapping[str, Any]) -> ConfigError:
+    known = [field.encode_name for field in msgspec.structs.fields(Settings)]
+    for word in words:
+        if word not in known:
+            return _unknown_key(word, known)
+    return ConfigError(
+        f"a setting has the wrong type: {message}",
+        why=f"numbers and lists in {DEFAULT_FILE} are written as TOML writes them",
+        remedy='timeout = 600, checks = ["matmul", "autograd"]',
+    )
+
+
+def _unknown_key(key: str, known: list[str]) -> ConfigError:
+    near = difflib.get_close_matches(key, known, n=1)
+    return ConfigError(
+        f"{DEFAULT_FILE} has an unknown key {key[:60]!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        why="a key that is not understood would be a wish that is not fulfilled",
+        remedy=f"the keys are: {', '.join(sorted(known))}",
+        kind="unknown-key",
+    )
+
+
+def _document(file: Path | None) -> dict[str, Any]:
+    """The tables of ci-gpu.toml; empty if no file was named and none is there."""
+    path = file or Path(DEFAULT_FILE)
+    if file is None and not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}",
+            why="it is missing, not UTF-8, or not TOML",
+            remedy="see the example in the README",
+        ) from error
+    _check_tables(document)
+    return document
+
+
+def _check_tables(document: Mapping[str, Any]) -> None:
+    for key in document:
+        if key not in ("run", "images"):
+            raise _unknown_key(key, ["run", "images"])
+    images = document.get("images", {})
+    tables = [document.get("run", {}), images, *(images.values() if isinstance(images, dict) else ())]
+    if not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(
+            f"{DEFAULT_FILE}: run and images.NAME are tables",
+            why="a value stands where a table should",
+            remedy='[images.nightly] on a line of its own, then image = "…" under it',
+        )
+
+
+def _user_sources(checks_dir: str) -> dict[str, str]:
+    """The ``*.py`` of a folder of checks, by family; ours cannot be replaced by it."""
+    if not checks_dir:
+        return {}
+    files = sorted(Path(checks_dir).glob("*.py"))
+    if not files:
+        raise ConfigError(
+            f"--checks-dir {checks_dir!r} has no *.py file",
+            why="the folder does not exist, or is not the one with the checks",
+            remedy="give the folder that holds the files, each with functions check_<name>(device)",
+        )
+    for file in files:
+        _require_own_name(file)
+    return {file.stem: file.read_text("utf-8", errors="replace") for file in files}
+
+
+def _require_own_name(file: Path) -> None:
+    taken = file.stem in catalogue.builtin_sources()
+    if taken or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or file.stat().st_size > _MAX_SOURCE:
+        raise ConfigError(
+            f"{file} cannot be a file of checks",
+            why="its name is one of ours" if taken else "its name is no lower-case Python name, or it is over 1 MiB",
+            remedy="rename it: the name of the file is the family of its checks",
+        )

@@ -1,0 +1,286 @@
+"""The story of one run: images in, verdict out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from ci_gpu import __version__, config, containers, engines, guest, host, process, pull, reports, verdict
+from ci_gpu.engines import Engine
+from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
+from ci_gpu.model import Failure, Host, ImageRef, ImageReport, Job, PulledImage, RunReport, Summary
+
+
+class Watch(guest.Watch, Protocol):
+    """What is told while a run goes on."""
+
+    def image(self, target: config.Target) -> None:
+        """The examination of an image begins."""
+
+    def pulling(self, line: str) -> None:
+        """The engine reports on a pull."""
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine of a run, and how it hands over GPUs."""
+
+    name: str
+    engine: Engine
+    gpu_mode: str
+    init: bool
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for all images of a run."""
+
+    chosen: Chosen
+    device: str
+    id: str
+    env: Mapping[str, str]
+    machine: Host
+
+
+def run(targets: tuple[config.Target, ...], watch: Watch, env: Mapping[str, str], password: str = "") -> Summary:
+    """Examine the images one after the other and judge what came of it.
+
+    Whatever goes wrong with an engine or an image is in the summary; only a user's mistake is raised.
+
+    Raises:
+        ConfigError: the targets do not agree on what one run has one of.
+    """
+    settings = _common(targets)
+    machine = host.look()
+    try:
+        chosen = choose_engine(settings, machine)
+        this = Run(
+            chosen=chosen,
+            device=_device(settings, chosen, machine),
+            id=containers.run_id(env),
+            env=env,
+            machine=machine,
+        )
+        containers.sweep(chosen.engine, this.env)
+        images = tuple(_examine(this, target, watch, password) for target in targets)
+        name, device = chosen.name, this.device
+    except CiGpuError as error:
+        images = tuple(_failed(target, error) for target in targets)
+        name, device = settings.engine, "cpu" if settings.device == "cpu" else "cuda"
+    report = RunReport(
+        version=__version__,
+        created=_now(),
+        device=device,
+        gpus=settings.gpus,
+        engine=name,
+        host=machine,
+        images=images,
+    )
+    return Summary(report=report, verdict=verdict.judge(report))
+
+
+def write(summary: Summary, paths: Mapping[str, Path]) -> None:
+    """Write the reports, each whole or not at all. ``paths``: format name (`reports.names`) to file."""
+    for name, path in paths.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, reports.load(name).render(summary))
+        except OSError as error:
+            raise ConfigError(
+                f"the {name} report cannot be written to {path}: {error.strerror}",
+                why="the folder cannot be made or written by this user",
+                remedy="name a path that this user can write",
+            ) from error
+
+
+def choose_engine(settings: config.Settings, machine: Host) -> Chosen:
+    """The engine that was asked for, or the first that works; where GPUs are wanted, the first that can hand them over.
+
+    Raises:
+        RunnerError: there is none, or it cannot hand over the GPUs that were asked for.
+    """
+    if settings.engine == config.LOCAL:
+        return Chosen(name=config.LOCAL, engine=engines.load(config.LOCAL), gpu_mode=config.LOCAL, init=False)
+    wanted = ("docker", "podman") if settings.engine == "auto" else (settings.engine,)
+    answers = {name: process.run(engines.load(name).info(), timeout=30) for name in wanted}
+    working = [_chosen(name, answer.stdout) for name, answer in answers.items() if answer.returncode == 0]
+    if not working:
+        raise _no_engine(answers)
+    able = [chosen for chosen in working if chosen.gpu_mode]
+    if settings.device == "cuda" and not able:
+        raise _no_gpu_mode(working[0].name)
+    return (able or working)[0]
+
+
+def _chosen(name: str, info: str) -> Chosen:
+    engine = engines.load(name)
+    document: dict[str, Any] = {}
+    with contextlib.suppress(ValueError):
+        document = json.loads(info)
+    return Chosen(name=name, engine=engine, gpu_mode=engine.gpu_mode(document), init=engine.has_init(document))
+
+
+def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
+    """Where the user leaves it to us: the GPUs if there are any, else the CPU, and every report says so."""
+    if settings.device != "auto":
+        return settings.device
+    wanted = settings.gpus not in ("all", "none")  # somebody who names GPUs means them
+    there = bool(machine.gpus) or bool(chosen.gpu_mode and chosen.name != config.LOCAL)
+    return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
+
+
+def _examine(this: Run, target: config.Target, watch: Watch, password: str) -> ImageReport:
+    watch.image(target)
+    started, clock = _now(), time.monotonic()
+    image = PulledImage(reference=str(target.ref or config.LOCAL))
+    try:
+        with _logged_in(this, target, password) as env:
+            image = _pulled(this, target, watch, env)
+        answers = guest.examine(_visit(this, target, image), watch)
+    except CiGpuError as error:
+        return msgspec.structs.replace(_failed(target, error, image), started=started)
+    return ImageReport(
+        name=target.name,
+        planned=tuple(check.id for check in target.checks),
+        image=image,
+        environment=answers.environment,
+        results=answers.results,
+        failure=Failure.from_error(answers.failure) if answers.failure else None,
+        started=started,
+        seconds=time.monotonic() - clock,
+        log=answers.log,
+    )
+
+
+def _pulled(this: Run, target: config.Target, watch: Watch, env: Mapping[str, str]) -> PulledImage:
+    if target.ref is None:
+        return PulledImage(reference=config.LOCAL, architecture=this.machine.machine)
+    return pull.pull(
+        this.chosen.name,
+        target.ref,
+        policy=target.settings.pull,
+        platform=target.settings.platform,
+        env=env,
+        on_progress=watch.pulling,
+    )
+
+
+@contextlib.contextmanager
+def _logged_in(this: Run, target: config.Target, password: str) -> Iterator[Mapping[str, str]]:
+    username = target.settings.registry_username
+    if target.ref is None or not username:
+        yield this.env
+        return
+    with pull.login(this.chosen.name, target.ref.registry, username, password, env=this.env) as env:
+        yield env
+
+
+def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
+    settings = target.settings
+    gpus = tuple(settings.gpus.split(",")) if this.device == "cuda" else ()
+    job = Job(
+        image=_runnable(target.ref, image),
+        name="",
+        labels=(),
+        gpus=gpus,
+        gpu_mode=this.chosen.gpu_mode if gpus else "",
+        limits=target.limits,
+        user=settings.user,
+        network=settings.network,
+        keep_entrypoint=settings.entrypoint == "image",
+        init=this.chosen.init,
+        environment=(
+            ("CI_GPU_IMAGE", image.reference),
+            ("CI_GPU_GPUS", "" if gpus in ((), ("all",)) else str(len(gpus))),
+        ),
+    )
+    return guest.Visit(
+        engine=this.chosen.engine,
+        job=job,
+        run=this.id,
+        device=this.device,
+        checks=target.checks,
+        timeout=settings.timeout,
+        pythons=_pythons(target),
+        user_sources=target.user_sources,
+        entrypoint=image.entrypoint,
+        env=this.env,
+    )
+
+
+def _pythons(target: config.Target) -> tuple[str, ...]:
+    return (target.settings.python,) if target.settings.python else guest.PYTHONS
+
+
+def _runnable(ref: ImageRef | None, image: PulledImage) -> str:
+    """The image by digest, or by its id where it was built here and never saw a registry."""
+    if ref is None:
+        return ""
+    return str(ref.pinned(image.digest)) if image.digest else image.image_id
+
+
+def _failed(target: config.Target, error: CiGpuError, image: PulledImage | None = None) -> ImageReport:
+    return ImageReport(
+        name=target.name,
+        planned=tuple(check.id for check in target.checks),
+        image=image or PulledImage(reference=str(target.ref or config.LOCAL)),
+        failure=Failure.from_error(error),
+        started=_now(),
+    )
+
+
+def _common(targets: tuple[config.Target, ...]) -> config.Settings:
+    first = targets[0].settings
+    for target in targets:
+        for key in ("engine", "device", "gpus"):
+            if getattr(target.settings, key) != getattr(first, key):
+                raise ConfigError(
+                    f"{key} differs between the images {targets[0].name} and {target.name}",
+                    why="one run uses one engine, one device and one set of GPUs for all its images",
+                    remedy=f"put {key} under [run], or make it two runs",
+                )
+    return first
+
+
+def _no_engine(answers: Mapping[str, process.Completed]) -> RunnerError:
+    said = "; ".join(f"{name}: {_last_line(answer)}" for name, answer in answers.items())
+    return RunnerError(
+        f"no container engine works here ({said})",
+        why="none is installed, its service is down, or this user may not use it",
+        remedy="install podman or docker; --engine local checks this interpreter without a container",
+        kind="engine-missing",
+    )
+
+
+def _last_line(answer: process.Completed) -> str:
+    lines = (answer.stderr or answer.stdout).strip().splitlines()
+    return lines[-1][:300] if lines else f"exit code {answer.returncode}"
+
+
+def _no_gpu_mode(name: str) -> RunnerError:
+    return RunnerError(
+        f"{name} cannot hand GPUs to a container",
+        why="the NVIDIA container toolkit is not installed, or this engine was not told about it",
+        remedy="docker: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker; "
+        "podman: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        kind="gpu-runtime-missing",
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.write(text)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
