@@ -107,6 +107,7 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
     """
     document = _document(file)
     named = document.get("images", {})
+    _settings({**document.get("run", {}), **given})  # a mistake in it is one, even where no image uses it
     if not images and not named:
         images = _without_image(given, document)
     return tuple(_target(image, given, document) for image in images or tuple(named))
@@ -246,9 +247,12 @@ def _user_sources(checks_dir: str) -> dict[str, str]:
 
 def _require_own_name(file: Path) -> None:
     taken = file.stem in catalogue.builtin_sources()
-    if taken or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or file.stat().st_size > _MAX_SOURCE:
+    plain = file.is_file() and not file.is_symlink()  # a link in a pull request could name any file of the runner's
+    if taken or not plain or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or file.stat().st_size > _MAX_SOURCE:
         raise ConfigError(
             f"{file} cannot be a file of checks",
-            why="its name is one of ours" if taken else "its name is no lower-case Python name, or it is over 1 MiB",
+            why="its name is one of ours"
+            if taken
+            else "it is a link, larger than 1 MiB, or its name is no lower-case Python name",
             remedy="rename it: the name of the file is the family of its checks",
         )

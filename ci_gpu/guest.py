@@ -112,12 +112,12 @@ def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Wa
     marks = containers.labels(visit.run, time.time() + total)
     job = msgspec.structs.replace(visit.job, name=name, labels=marks)
     with containers.removed_afterwards(visit.engine, name, visit.env):
-        conversation = Conversation(visit.engine.run(job, guest.command), stdin=guest.stdin, env=visit.env)
-        try:
+        argv = visit.engine.run(job, guest.command)
+        with Conversation(argv, stdin=guest.stdin, env=visit.env) as conversation:
             timed_out = _listen(conversation, guest, transcript, watch)
-        finally:
-            conversation.kill()
-        code = conversation.wait()
+            if timed_out:
+                conversation.kill()
+            code = conversation.wait()
         if transcript.open_check:
             _blame(visit, transcript, timed_out, code, name)
     return code, transcript.log

@@ -10,9 +10,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from ci_gpu.errors import RunnerError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MAX_LINE = 8 << 20
 """Bytes of one line that are kept; an image can print what it likes, but not fill our memory."""
@@ -57,8 +60,8 @@ def run(
         )
     except FileNotFoundError:
         return Completed(127, "", f"{argv[0]}: command not found")
-    except PermissionError:
-        return Completed(126, "", f"{argv[0]}: permission denied")
+    except OSError as error:
+        return Completed(126, "", f"{argv[0]}: {error.strerror}")
     except subprocess.TimeoutExpired:
         return Completed(124, "", f"{argv[0]}: no answer in {timeout:g} s")
     return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
@@ -89,10 +92,14 @@ class Conversation:
             ) from error
         self._open_outputs = 2
         self._lines: queue.Queue[Line | None] = queue.Queue(maxsize=10_000)
+        self._streams = tuple(
+            cast("IO[bytes]", stream) for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
+        )
+        write, stdout, stderr = self._streams
         self._threads = (
-            threading.Thread(target=self._write, args=(stdin,), daemon=True),
-            threading.Thread(target=self._read, args=("stdout", self._process.stdout), daemon=True),
-            threading.Thread(target=self._read, args=("stderr", self._process.stderr), daemon=True),
+            threading.Thread(target=self._write, args=(write, stdin), daemon=True),
+            threading.Thread(target=self._read, args=("stdout", stdout), daemon=True),
+            threading.Thread(target=self._read, args=("stderr", stderr), daemon=True),
         )
         for thread in self._threads:
             thread.start()
@@ -121,24 +128,37 @@ class Conversation:
             self.kill()
             return self._process.wait()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The process is gone and its pipes are closed, however the conversation ended."""
+        self.kill()
+        self._process.wait()
+        while any(thread.is_alive() for thread in self._threads):
+            with contextlib.suppress(TimeoutError):
+                if self.next_line(time.monotonic() + 0.1) is None:
+                    break
+        for thread, stream in zip(self._threads, self._streams, strict=True):
+            thread.join(timeout=1)
+            if not thread.is_alive():  # a stranger may hold the other end; closing under a reader would block
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
     def kill(self) -> None:
         """End the process and whatever it started in its session."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, stream: IO[bytes], data: bytes) -> None:
         # A guest that dies before it has read everything breaks the pipe: its exit code tells, not this.
-        with contextlib.suppress(BrokenPipeError, ValueError):
-            stream = self._process.stdin
-            assert stream is not None
+        with contextlib.suppress(BrokenPipeError):
             stream.write(data)
             stream.flush()
 
-    def _read(self, source: str, stream: IO[bytes] | None) -> None:
-        assert stream is not None
-        with contextlib.suppress(ValueError):
-            while line := stream.readline(MAX_LINE):
-                self._lines.put(Line(source, _text(line).rstrip("\r\n")))
+    def _read(self, source: str, stream: IO[bytes]) -> None:
+        while line := stream.readline(MAX_LINE):
+            self._lines.put(Line(source, _text(line).rstrip("\r\n")))
         self._lines.put(None)
 
 

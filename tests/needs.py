@@ -1,4 +1,4 @@
-"""What a test needs of the machine. On a user's machine it skips with the reason; with CI_GPU_TESTS=require it fails."""
+"""What a test needs of the machine: a skip with the reason for a user, a failure with CI_GPU_TESTS=require."""
 
 from __future__ import annotations
 

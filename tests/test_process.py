@@ -1,0 +1,113 @@
+"""Processes end as they are told to, whatever they print."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ci_gpu import process
+from ci_gpu.errors import RunnerError
+from ci_gpu.process import Conversation, Line
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+def test_what_ran_to_its_end_is_told_whole() -> None:
+    done = process.run(python("import sys; print(input()); print('e', file=sys.stderr); sys.exit(3)"), stdin="hello")
+
+    assert done == (3, "hello\n", "e\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [(("no-such-program-at-all",), 127), (("/etc/hostname",), 126), (python("import time; time.sleep(60)"), 124)],
+)
+def test_what_cannot_run_is_an_ordinary_answer(argv: tuple[str, ...], code: int) -> None:
+    done = process.run(argv, timeout=0.5)
+
+    assert done.returncode == code
+    assert argv[0] in done.stderr
+
+
+def test_output_that_is_no_text_is_replaced() -> None:
+    assert process.run(python("import os; os.write(1, b'a\\xff\\n')")).stdout == "a\ufffd\n"
+
+
+def test_our_tokens_are_given_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in process.SECRETS:
+        monkeypatch.setenv(name, "s3cret")
+    show = python("import os; print(dict(os.environ))")
+
+    assert "s3cret" not in process.run(show, env={"GITHUB_TOKEN": "s3cret"}).stdout
+    with Conversation(show) as talk:
+        line = talk.next_line(time.monotonic() + 30)
+    assert line is not None
+    assert "s3cret" not in line.text
+
+
+def test_a_conversation_is_heard_line_by_line_while_stdin_stays_open() -> None:
+    with Conversation(python("print(input(), flush=True); import sys; sys.stdin.read()"), stdin=b"hello\n") as talk:
+        assert talk.next_line(time.monotonic() + 30) == Line("stdout", "hello")
+        with pytest.raises(TimeoutError):
+            talk.next_line(time.monotonic() + 0.2)
+        talk.kill()
+        assert talk.next_line(time.monotonic() + 30) is None
+        assert talk.wait() == -9
+
+
+def test_a_process_that_never_reads_does_not_block_us() -> None:
+    with Conversation(python("print('done')"), stdin=b"x" * 10_000_000) as talk:
+        assert talk.next_line(time.monotonic() + 30) == Line("stdout", "done")
+        assert talk.wait() == 0
+
+
+def test_a_line_without_end_comes_in_bounded_pieces() -> None:
+    lengths = []
+    with Conversation(python(f"import os\nfor _ in range(9): os.write(1, b'x' * {1 << 20})")) as talk:
+        while line := talk.next_line(time.monotonic() + 60):
+            lengths.append(len(line.text))
+
+    assert sum(lengths) == 9 << 20
+    assert max(lengths) <= process.MAX_LINE
+
+
+def test_the_end_of_a_conversation_is_the_end_of_its_children_too() -> None:
+    parent = "import subprocess, sys; print(subprocess.Popen(['sleep', '600']).pid, flush=True); sys.stdin.read()"
+    with Conversation(python(parent)) as talk:
+        line = talk.next_line(time.monotonic() + 30)
+    assert line is not None
+
+    assert _is_gone(int(line.text))
+
+
+def test_a_flood_that_nobody_hears_does_not_keep_us() -> None:
+    started = time.monotonic()
+    with Conversation(python("while True: print('flood')")) as talk:
+        assert talk.next_line(time.monotonic() + 30) == Line("stdout", "flood")
+
+    assert time.monotonic() - started < 30
+
+
+def test_a_missing_program_is_the_runner_s_fault() -> None:
+    with pytest.raises(RunnerError) as caught:
+        Conversation(("no-such-engine",))
+
+    assert caught.value.kind == "engine-missing"
+
+
+def _is_gone(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False

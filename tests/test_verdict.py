@@ -1,0 +1,199 @@
+"""The gate, rule by rule: every way to be red, and the only way to be green."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from ci_gpu.model import Failure, Host, ImageReport, PulledImage, RunReport, Verdict
+from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
+from ci_gpu.verdict import judge
+
+GPU = Gpu(0, "NVIDIA H100 80GB HBM3", "GPU-1", "9.0")
+TWO_GPUS = (GPU, Gpu(1, "NVIDIA H100 80GB HBM3", "GPU-2", "9.0"))
+
+
+def result(check: str = "matmul.float32", outcome: str = "passed", **fields: Any) -> CheckResult:
+    return CheckResult(check, outcome, **{"used_gpu": True, **fields})
+
+
+def environment(gpus: tuple[Gpu, ...] = (GPU,), torch_cuda: str = "12.8", **fields: Any) -> Environment:
+    return Environment("3.11.7", "x86_64", "2.9.0+cu128", torch_cuda=torch_cuda, gpus=gpus, **fields)
+
+
+def image(*results: CheckResult, **fields: Any) -> ImageReport:
+    defaults: dict[str, Any] = {
+        "name": "image",
+        "planned": tuple(each.check for each in results),
+        "image": PulledImage(reference="docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"),
+        "environment": environment(),
+        "results": results,
+    }
+    return ImageReport(**{**defaults, **fields})
+
+
+def verdict(*images: ImageReport, device: str = "cuda", gpus: str = "all", host: Host | None = None) -> Verdict:
+    return judge(
+        RunReport(
+            version="1.0.0",
+            created="2026-11-23T05:00:00+00:00",
+            device=device,
+            gpus=gpus,
+            engine="docker",
+            host=host or Host(),
+            images=images,
+        )
+    )
+
+
+def kinds(found: Verdict) -> list[str]:
+    return [reason.kind for reason in found.reasons]
+
+
+def metric(*samples: float | None, limit: float | None = None) -> Metric:
+    return Metric("throughput", "TFLOP/s", "higher", samples, limit)
+
+
+def test_green_is_every_promise_kept_on_a_gpu() -> None:
+    found = verdict(image(result(metrics=(metric(700.0, 701.0, limit=1000.0),))))
+
+    assert (found.exit_code, found.conclusion, found.reasons) == (0, "success", ())
+
+
+RED: dict[str, tuple[tuple[ImageReport, ...], int, str]] = {
+    "no image at all": ((), 1, "nothing-checked"),
+    "no check was promised": ((image(planned=()),), 1, "nothing-checked"),
+    "a promised check has no result": ((image(result(), planned=("matmul.float32", "matmul.gone")),), 1, "missing"),
+    "a check has two results": ((image(result(), result(), planned=("matmul.float32",)),), 1, "missing"),
+    "a result nobody asked for": ((image(result(), result("a.b"), planned=("matmul.float32",)),), 4, "foreign"),
+    "an outcome that is no word of ours": ((image(result(), result("a.b", "fine")),), 4, "foreign"),
+    "a failed check": ((image(result(), result("a.b", "failed", kind="wrong")),), 1, "wrong"),
+    "a check with an error": ((image(result(), result("a.b", "error", kind="timeout")),), 1, "timeout"),
+    "an error without a kind": ((image(result(), result("a.b", "error")),), 1, "error"),
+    "every check skipped": ((image(result(outcome="skipped")),), 1, "all-skipped"),
+    "a family skipped": ((image(result(), result("cache.reuse", "skipped")),), 1, "all-skipped"),
+    "zero GPUs": ((image(result(), environment=environment(gpus=())),), 3, "gpu-missing"),
+    "no environment": ((image(result(), environment=None),), 3, "gpu-missing"),
+    "a pass that never touched the GPU": ((image(result(used_gpu=False)),), 1, "gpu-untouched"),
+    "a metric that is not a number": ((image(result(metrics=(metric(1.0, None),))),), 1, "impossible-metric"),
+    "a metric that is infinite": ((image(result(metrics=(metric(float("inf")),))),), 1, "impossible-metric"),
+    "a metric of zero": ((image(result(metrics=(metric(0.0),))),), 1, "impossible-metric"),
+    "a negative metric": ((image(result(metrics=(metric(-1.0),))),), 1, "impossible-metric"),
+    "a metric beyond the peak": ((image(result(metrics=(metric(1001.0, limit=1000.0),))),), 1, "impossible-metric"),
+    "a metric without samples": ((image(result(metrics=(metric(),))),), 1, "impossible-metric"),
+    "an image that could not be pulled": (
+        (image(failure=Failure(kind="tag-not-found", exit_code=3, what="no such tag")),),
+        3,
+        "tag-not-found",
+    ),
+    "an image without Python": ((image(failure=Failure(kind="no-python", exit_code=4, what="no")),), 4, "no-python"),
+    "an image that the driver refuses": (
+        (image(failure=Failure(kind="driver-too-old", exit_code=1, what="cuda>=12.8")),),
+        1,
+        "driver-too-old",
+    ),
+    "one good image and one bad": ((image(result()), image(result(outcome="failed", kind="wrong"))), 1, "wrong"),
+}
+
+
+@pytest.mark.parametrize(("images", "code", "kind"), RED.values(), ids=RED)
+def test_red(images: tuple[ImageReport, ...], code: int, kind: str) -> None:
+    found = verdict(*images)
+
+    assert found.exit_code == code
+    assert found.conclusion == ("failure" if code == 1 else "error")
+    assert kind in kinds(found)
+
+
+def test_every_rule_of_the_table_has_its_own_words() -> None:
+    for images, _, kind in RED.values():
+        reasons = [reason for reason in verdict(*images).reasons if reason.kind == kind]
+        assert all(len(reason.message) >= 2 for reason in reasons)
+
+
+@pytest.mark.parametrize("outcomes", list(itertools.product(["passed", "failed", "error", "skipped"], repeat=3)))
+def test_green_needs_a_pass_in_every_family_and_neither_failure_nor_error(outcomes: tuple[str, ...]) -> None:
+    checks = ("matmul.a", "matmul.b", "cache.a")
+    found = verdict(image(*(result(check, outcome) for check, outcome in zip(checks, outcomes, strict=True))))
+    green = not {"failed", "error"} & set(outcomes) and "passed" in outcomes[:2] and outcomes[2] == "passed"
+
+    assert (found.exit_code == 0) is green
+
+
+@pytest.mark.parametrize(("codes", "code"), [((3, 4), 4), ((3, 1), 1), ((4, 1), 1), ((3, 4, 1), 1), ((3,), 3)])
+def test_what_no_retry_can_mend_decides_the_exit_code(codes: tuple[int, ...], code: int) -> None:
+    images = [image(failure=Failure(kind="x", exit_code=each, what="y")) for each in codes]
+
+    assert verdict(*images).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("gpus", "host_gpus", "seen", "code"),
+    [
+        ("all", (), (GPU,), 0),
+        ("all", TWO_GPUS, (GPU,), 3),
+        ("all", TWO_GPUS, TWO_GPUS, 0),
+        ("0,1", (), (GPU,), 3),
+        ("0,1", (), TWO_GPUS, 0),
+        ("0", TWO_GPUS, (GPU,), 0),
+        ("GPU-2", TWO_GPUS, (GPU,), 0),
+        ("0", TWO_GPUS, (), 3),
+    ],
+)
+def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: tuple[Gpu, ...], code: int) -> None:
+    found = verdict(image(result(), environment=environment(gpus=seen)), gpus=gpus, host=Host(gpus=host_gpus))
+
+    assert found.exit_code == code
+
+
+def test_the_true_error_of_the_gpu_is_in_the_reason() -> None:
+    blind = environment(gpus=(), gpu_error="Error 803: system has unsupported display driver / cuda driver combination")
+    found = verdict(image(result(), environment=blind))
+
+    assert any("Error 803" in reason.message for reason in found.reasons)
+
+
+def test_a_cpu_build_is_the_image_s_fault_and_not_the_runner_s() -> None:
+    cpu = environment(gpus=(), torch_cuda="")
+    found = verdict(image(result("compatibility.cuda_build", "failed", kind="wrong"), environment=cpu))
+
+    assert found.exit_code == 1
+    assert "gpu-missing" not in kinds(found)
+
+
+def test_a_cpu_build_that_passes_everything_is_not_green_on_a_gpu() -> None:
+    cpu = environment(gpus=(), torch_cuda="")
+
+    assert verdict(image(result(used_gpu=False), environment=cpu)).exit_code == 1
+
+
+class TestOnTheCpu:
+    """The user chose the CPU: what needs a GPU is excused, and nothing else."""
+
+    def test_what_needs_a_gpu_may_be_skipped_as_a_family(self) -> None:
+        skipped = result("cache.reuse", "skipped", kind="needs-gpu", used_gpu=False)
+        found = verdict(image(result(used_gpu=False), skipped, environment=environment(gpus=())), device="cpu")
+
+        assert found.exit_code == 0
+
+    def test_another_reason_excuses_no_family(self) -> None:
+        skipped = result("cache.reuse", "skipped", kind="not-applicable", used_gpu=False)
+
+        assert verdict(image(result(used_gpu=False), skipped), device="cpu").exit_code == 1
+
+    def test_nothing_but_skips_is_red(self) -> None:
+        skipped = result("cache.reuse", "skipped", kind="needs-gpu", used_gpu=False)
+        found = verdict(image(skipped), device="cpu")
+
+        assert (found.exit_code, kinds(found)) == (1, ["nothing-checked"])
+
+
+def test_results_beside_a_failure_of_the_image_are_judged_too() -> None:
+    died = image(
+        result(outcome="error", kind="container-died"),
+        failure=Failure(kind="container-died", exit_code=4, what="it died"),
+    )
+
+    assert verdict(died).exit_code == 1
