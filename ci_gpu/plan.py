@@ -69,12 +69,12 @@ def guest(
 ) -> Guest:
     """The start of the payload for these checks, by the interpreter ``python`` of the image."""
     nonce = f"ci-gpu-{secrets.token_hex(16)} "
-    archive = _archive(user_sources)
+    payload = archive(user_sources)
     request = json.dumps({"device": device, "checks": _wanted(checks, timeout, user_sources)}).encode()
     return Guest(
         nonce=nonce,
         command=(python, "-c", BOOT, nonce),
-        stdin=b"%d %d\n" % (len(archive), len(request)) + archive + request,
+        stdin=b"%d %d\n" % (len(payload), len(request)) + payload + request,
         checks=checks,
         timeout=timeout,
     )
@@ -91,17 +91,17 @@ def _wanted(checks: tuple[CheckInfo, ...], timeout: int, user_sources: Mapping[s
     ]
 
 
-def _archive(user_sources: Mapping[str, str]) -> bytes:
+def archive(user_sources: Mapping[str, str]) -> bytes:
     """The payload, and the user's checks beside it, as a zip that Python imports from."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("ci_gpu/__init__.py", "")
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("ci_gpu/__init__.py", "")
         for path, data in _files(resources.files("ci_gpu.payload"), "ci_gpu/payload"):
-            archive.writestr(path, data)
+            file.writestr(path, data)
         if user_sources:
-            archive.writestr(f"{USER_PACKAGE}/__init__.py", "")
+            file.writestr(f"{USER_PACKAGE}/__init__.py", "")
         for name, text in user_sources.items():
-            archive.writestr(f"{USER_PACKAGE}/{name}.py", text)
+            file.writestr(f"{USER_PACKAGE}/{name}.py", text)
     return buffer.getvalue()
 
 
