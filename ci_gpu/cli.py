@@ -25,9 +25,7 @@ def main() -> None:
     """The program. Every way out of it is a documented exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.exit(cli.main(standalone_mode=False, auto_envvar_prefix="CI_GPU"))
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        sys.exit(cli.main(prog_name="ci-gpu", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,0 +1,230 @@
+"""The program as its users start it: words, files and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ci_gpu import cli
+from ci_gpu.errors import ConfigError, GitHubError, ImageError, RunnerError
+
+pytest.importorskip("torch", reason="the local engine checks this interpreter's torch")
+
+LOCAL = ("run", "--engine", "local", "--device", "cpu")
+
+
+def start(*arguments: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("CI_GPU_", "GITHUB_"))}
+    return subprocess.Popen(
+        (sys.executable, "-m", "ci_gpu", *arguments),
+        cwd=cwd,
+        env={**clean, **env},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ci_gpu(*arguments: str, cwd: Path, **env: str) -> tuple[int, str, str]:
+    process = start(*arguments, cwd=cwd, **env)
+    stdout, stderr = process.communicate(timeout=300)
+    return process.returncode, stdout, stderr
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str, str]:
+    """All checks of ours on this interpreter's torch, once for all tests of what comes of it."""
+    folder = tmp_path_factory.mktemp("whole-run")
+    return folder, *ci_gpu(*LOCAL, "--report-dir", "report", cwd=folder)
+
+
+def test_a_run_on_the_cpu_may_pass_and_says_in_its_first_line_that_no_gpu_was_checked(
+    whole_run: tuple[Path, int, str, str],
+) -> None:
+    _, code, stdout, stderr = whole_run
+
+    assert code == 0, stdout + stderr
+    assert "NO GPU" in stdout.splitlines()[0].upper()
+
+
+def test_all_reports_are_written_and_each_says_so_first(whole_run: tuple[Path, int, str, str]) -> None:
+    report = whole_run[0] / "report"
+
+    assert sorted(path.name for path in report.iterdir()) == ["junit.xml", "report.html", "run.json", "summary.md"]
+    for path in report.iterdir():
+        assert "NO GPU" in path.read_text()[:6000].upper(), path
+
+
+def test_progress_is_told_in_timed_lines_where_there_is_no_terminal(whole_run: tuple[Path, int, str, str]) -> None:
+    assert "✓ autograd.polynomial passed in" in whole_run[3]
+
+
+def test_a_run_told_again_from_its_file_is_the_same(whole_run: tuple[Path, int, str, str]) -> None:
+    folder = whole_run[0]
+    code, stdout, stderr = ci_gpu("report", "report/run.json", "--format", "markdown", cwd=folder)
+
+    assert code == 0, stderr
+    assert stdout.strip() == (folder / "report/summary.md").read_text().strip()
+
+
+def test_the_verdict_of_a_file_is_made_anew(whole_run: tuple[Path, int, str, str], tmp_path: Path) -> None:
+    document = json.loads((whole_run[0] / "report/run.json").read_text())
+    document["images"][0]["results"][0]["outcome"] = "failed"
+    (tmp_path / "forged.json").write_text(json.dumps(document))
+    _, stdout, _ = ci_gpu("report", "forged.json", "--format", "json", cwd=tmp_path)
+
+    assert document["verdict"]["exit_code"] == 0
+    assert json.loads(stdout)["verdict"]["exit_code"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run",), "no image was named"),
+        (("run", "A B"), "not an image reference"),
+        (("run", "--gpus", "x y", "a/b"), "--gpus cannot be"),
+        (("run", "--no-such-option", "a/b"), "No such option"),
+        (("run", "--config", "absent.toml"), "cannot be read"),
+        (("report", "absent.json", "--format", "junit"), "cannot be read"),
+        (("report", "absent.json", "--format", "sonnet"), "no report format"),
+        (("comment", "absent.json"), "cannot be read"),
+        (("no-such-command",), "No such command"),
+    ],
+)
+def test_a_mistake_of_the_user_s_is_exit_2_and_one_clear_error(
+    arguments: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    code, _, stderr = ci_gpu(*arguments, cwd=tmp_path)
+
+    assert code == 2
+    assert says in stderr
+    assert "Traceback" not in stderr
+
+
+def test_an_image_that_is_wrong_is_exit_1_with_what_failed_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/planted.py").write_text(
+        "from ci_gpu.payload import Fail\n"
+        "def check_fault(device):\n"
+        '    """A fault is found."""\n'
+        '    raise Fail("the product is off by 1 %", "do not merge this")\n'
+    )
+    code, stdout, _ = ci_gpu(*LOCAL, "--checks-dir", "mine", "--checks", "planted", cwd=tmp_path)
+
+    assert code == 1
+    assert "planted.fault" in stdout
+    assert "the product is off by 1 %" in stdout
+    assert "do not merge this" in stdout
+
+
+def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
+    env = {"CI_GPU_ENGINE": "local", "CI_GPU_DEVICE": "cpu", "CI_GPU_CHECKS": "autograd.polynomial", "CI_GPU_GPUS": ""}
+    code, stdout, stderr = ci_gpu("run", "--json", "run.json", cwd=tmp_path, **env)
+
+    assert code == 0, stdout + stderr
+    assert json.loads((tmp_path / "run.json").read_text())["images"][0]["planned"] == ["autograd.polynomial"]
+
+
+def test_a_report_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, stderr = ci_gpu(*LOCAL, "--checks", "autograd.polynomial", "--json", "file/run.json", cwd=tmp_path)
+
+    assert code == 2
+    assert "cannot be written" in stderr
+
+
+def test_checks_lists_what_each_proves(tmp_path: Path) -> None:
+    code, stdout, _ = ci_gpu("checks", cwd=tmp_path)
+
+    assert code == 0
+    assert "autograd.polynomial" in stdout
+
+
+def test_completion_for_a_shell(tmp_path: Path) -> None:
+    code, stdout, _ = ci_gpu(cwd=tmp_path, _CI_GPU_COMPLETE="bash_source")
+
+    assert code == 0
+    assert "complete" in stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interruption_is_exit_130_and_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/slow.py").write_text(
+        "import pathlib, os, time\n"
+        "def check_slow(device):\n"
+        '    """Hangs."""\n'
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "    time.sleep(600)\n"
+    )
+    process = start(*LOCAL, "--checks-dir", "mine", "--checks", "slow", cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.1)
+    pid = (tmp_path / "pid").read_text()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    time.sleep(0.5)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_host_that_is_killed_takes_its_guest_with_it(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/slow.py").write_text(
+        "import pathlib, os, time\n"
+        "def check_slow(device):\n"
+        '    """Hangs."""\n'
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()) + ' ' + str(os.getppid()))\n"
+        "    time.sleep(600)\n"
+    )
+    process = start(*LOCAL, "--checks-dir", "mine", "--checks", "slow", cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.1)
+    pids = (tmp_path / "pid").read_text().split()
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("what", why="why", remedy="remedy"), 2),
+        (RunnerError("what", why="why", remedy="remedy"), 3),
+        (ImageError("what", why="why", remedy="remedy"), 4),
+        (GitHubError("what", why="why", remedy="remedy"), 5),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("a bug"), 70),
+    ],
+)
+def test_every_way_out_has_its_code(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli.cli, "main", fail)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    stderr = capsys.readouterr().err
+
+    assert left.value.code == code
+    assert ("why: why" in stderr) is (code in (2, 3, 4, 5))
+    assert ("Traceback" in stderr) is (code == 70)
