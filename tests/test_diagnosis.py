@@ -1,0 +1,87 @@
+"""What an engine says when a container does not start, in its own words, becomes one cause with a remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gpu.diagnosis import lacks_program, start_failure
+
+HOOK = "docker: Error response from daemon: failed to create task for container: OCI runtime create failed: "
+
+SAYINGS = {
+    "the driver is too old for the image": (
+        125,
+        HOOK + "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, please update your driver "
+        "to a newer version, or use an earlier cuda container: unknown.",
+        "driver-too-old",
+        1,
+        "cuda>=12.8",
+    ),
+    "docker knows no GPUs": (
+        125,
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
+        "gpu-runtime-missing",
+        3,
+        "GPU",
+    ),
+    "docker knows no nvidia runtime": (
+        125,
+        "docker: Error response from daemon: Unknown runtime specified nvidia.",
+        "gpu-runtime-missing",
+        3,
+        "GPU",
+    ),
+    "podman knows no CDI device": (
+        126,
+        "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
+        "cdi-unresolved",
+        3,
+        "nvidia.com/gpu=all",
+    ),
+    "the driver on the host is gone": (
+        125,
+        HOOK + "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
+        "gpu-hook-failed",
+        3,
+        "driver not loaded",
+    ),
+    "the daemon is down": (
+        1,
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "engine-down",
+        3,
+        "does not answer",
+    ),
+    "the disk is full": (125, "Error: mkdir /var/lib/containers: no space left on device", "no-space", 3, "disk"),
+    "another processor": (1, "exec /usr/bin/python3: exec format error", "wrong-platform", 3, "processor"),
+    "no Python by docker": (
+        127,
+        'docker: Error response from daemon: exec: "python3": executable file not found in $PATH: unknown.',
+        "no-python",
+        4,
+        "no Python",
+    ),
+    "an option that is refused": (125, "Error: unknown flag: --frobnicate", "engine-refused", 3, "--frobnicate"),
+    "an entrypoint of its own mind": (1, "usage: serve [--port]", "no-answer", 4, "usage: serve"),
+    "a silent death": (137, "", "no-answer", 4, "exit code 137"),
+}
+
+
+@pytest.mark.parametrize(("code", "stderr", "kind", "exit_code", "says"), SAYINGS.values(), ids=SAYINGS)
+def test_cause(code: int, stderr: str, kind: str, exit_code: int, says: str) -> None:
+    error = start_failure(code, stderr, entrypoint=("/serve",))
+
+    assert (error.kind, error.exit_code) == (kind, exit_code)
+    assert says in error.what
+    assert error.why
+    assert error.remedy
+
+
+def test_only_a_missing_program_lets_us_try_another_interpreter() -> None:
+    assert lacks_program(*SAYINGS["no Python by docker"][:2])
+    assert not lacks_program(*SAYINGS["podman knows no CDI device"][:2])
+    assert not lacks_program(*SAYINGS["a silent death"][:2])
+
+
+def test_what_the_image_says_is_cut_to_a_bearable_length() -> None:
+    assert len(start_failure(125, "Error: " + "x" * 100_000, entrypoint=()).what) < 1000
