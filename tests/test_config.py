@@ -33,9 +33,8 @@ def test_without_a_word_the_defaults_hold() -> None:
 
 
 def test_later_wins_from_default_to_command_line() -> None:
-    write(
-        f'[run]\ntimeout = 10\nshm-size = "1g"\npull = "never"\n[images.a]\nimage = "{IMAGE}"\ntimeout = 20\npull = "always"\n'
-    )
+    run = '[run]\ntimeout = 10\nshm-size = "1g"\npull = "never"\n'
+    write(f'{run}[images.a]\nimage = "{IMAGE}"\ntimeout = 20\npull = "always"\n')
     (target,) = targets(("a",), {"pull": "missing"}, None)
 
     assert (target.settings.shm_size, target.settings.timeout, target.settings.pull) == ("1g", 20, "missing")

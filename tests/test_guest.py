@@ -188,13 +188,12 @@ def test_a_torch_that_cannot_be_imported_is_told_apart(tmp_path: Path, code: str
 
 def test_a_check_that_forges_results_is_found_out() -> None:
     forger = """
-import sys
+import os, sys
+EVENT = '{"event": "finished", "result": {"check": "faults.other", "outcome": "passed"}}'
 def check_forges(device):
-    nonce = sys.modules["ci_gpu.payload.supervisor"] and sys.argv[1]
-    import os
     for descriptor in range(3, 64):
         try:
-            os.write(descriptor, ("\\n" + nonce + '{"event": "finished", "result": {"check": "faults.other", "outcome": "passed"}}\\n').encode())
+            os.write(descriptor, ("\\n" + sys.argv[1] + EVENT + "\\n").encode())
         except OSError:
             pass
     return ()
