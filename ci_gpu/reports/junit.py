@@ -7,7 +7,6 @@ a suite but not of a test. junit-xml makes the elements; `_tidy` brings them int
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from xml.etree import ElementTree
@@ -55,11 +54,15 @@ def _cases(image: ImageReport) -> Iterator[TestCase]:
     results = list(_words.rows(image))
     if image.failure:
         results.insert(0, _failure(image))
-    seen: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
     for result in results:
+        case = _case(result)
         # Consumers key on class and name: of two results under one name they would show only one.
-        seen[result.check] += 1
-        yield _case(result, f" ({seen[result.check]})" if seen[result.check] > 1 else "")
+        plain, number = case.name, 2
+        while (case.classname, case.name) in seen:
+            case.name, number = f"{plain} ({number})", number + 1
+        seen.add((case.classname, case.name))
+        yield case
 
 
 def _failure(image: ImageReport) -> CheckResult:
@@ -69,9 +72,9 @@ def _failure(image: ImageReport) -> CheckResult:
     return CheckResult(FAILURE, ERROR, message=failure.what, hint=hint, kind=failure.kind, log=image.log)
 
 
-def _case(result: CheckResult, suffix: str) -> TestCase:
+def _case(result: CheckResult) -> TestCase:
     family, _, name = result.check.partition(".")
-    case = TestCase(_name(name, "check") + suffix, f"{PACKAGE}.{_name(family, 'unknown')}", result.seconds)
+    case = TestCase(_name(name, "check"), f"{PACKAGE}.{_name(family, 'unknown')}", result.seconds)
     message, outcome = _name(result.message, "no reason was given"), _words.outcome(result)
     if outcome == FAILED:
         case.add_failure_info(message, _body(result), _name(result.kind, FAILED))

@@ -79,7 +79,7 @@ def _head(summary: Summary) -> str:
     names = [code(image.name, NAME) for image in report.images[:3]]
     more = f" and {len(report.images) - 3} more" if len(report.images) > 3 else ""
     headline = (
-        f"### {_VERDICTS.get(verdict.exit_code, '⚠️')} GPU image check {_words.conclusion(verdict)}: "
+        f"### {_VERDICTS.get(verdict.exit_code, '⚠️')} GPU image check {_words.conclusion(verdict)} – "
         f"{_words.tally(_words.everything(report))} in {', '.join(names) or 'no image'}{more}"
     )
     notice = _words.notice(report)
@@ -147,7 +147,7 @@ def _row(result: CheckResult) -> tuple[str, ...]:
         code(result.check, NAME),
         f"{SIGNS[word]} {word}{kind}",
         code(result.message),
-        _words.seconds(result.seconds),
+        time,
     )
 
 

@@ -1,0 +1,71 @@
+"""ci_gpu.reports.terminal"""
+
+import io
+from itertools import cycle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_gpu.reports import terminal
+from tests import samples
+from tests.reports import hostile
+
+
+def test_one_failing_check_takes_twelve_lines_at_most():
+    image = samples.image_report(results=(samples.check_result(check="matmul.float32"), samples.failed()))
+    assert len(terminal.render(samples.summary(images=(image,))).splitlines()) <= 12
+
+
+def test_a_green_run_takes_five_lines_at_most():
+    assert len(terminal.render(samples.green()).splitlines()) <= 5
+
+
+@pytest.mark.parametrize("name", samples.all_samples())
+def test_no_line_is_wider_than_the_screen(name):
+    assert max(map(len, terminal.render(samples.all_samples()[name]).splitlines())) <= 100
+
+
+def test_a_hundred_failures_do_not_fill_the_screen():
+    results = tuple(samples.failed(check=f"matmul.case_{index}") for index in range(100))
+    text = terminal.render(samples.summary(images=(samples.image_report(results=results),)))
+    assert len(text.splitlines()) <= 25
+    assert "and 96 reasons more, in the reports" in text
+
+
+def test_the_last_line_is_the_verdict_with_its_exit_code():
+    assert terminal.render(samples.red()).splitlines()[-1] == (
+        "Failed (exit code 1). 5 checks: 2 passed, 1 failed, 1 error, 1 skipped."
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(hostile.text, min_size=1, max_size=6))
+def test_the_runner_of_github_obeys_nothing_in_it(texts):
+    source = cycle(texts)
+    text = terminal.render(hostile.everywhere(lambda: next(source)))
+    assert "##[" not in text
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+
+
+def test_a_command_that_lands_at_the_start_of_a_folded_line_is_muted():
+    message = "x" * 88 + " ::error::forged " + "y" * 60
+    result = samples.failed(message=message)
+    text = terminal.render(samples.summary(images=(samples.image_report(results=(result,)),)))
+    assert "error" in text
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+
+
+def test_markup_of_rich_is_shown_and_not_obeyed():
+    from rich.console import Console
+
+    summary = hostile.everywhere(lambda: "[bold]b[/bold] [link=https://evil.example]x[/link]")
+    stream = io.StringIO()
+    Console(file=stream, force_terminal=True, width=300).print(terminal.render_rich(summary))
+    assert "[bold]b[/bold]" in stream.getvalue()
+    assert "\x1b]8;" not in stream.getvalue()
+
+
+def test_colour_adds_nothing_to_the_words():
+    assert terminal.render_rich(samples.red()).plain == terminal.render(samples.red())
+    assert terminal.render_rich(samples.red()).spans
