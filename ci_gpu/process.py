@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_LINE = 8 << 20
 """Bytes of one line that are kept; an image can print what it likes, but not fill our memory."""
 
+_FAREWELL = 2.0  # seconds for the pipes of a dead process to come to their end
+
 SECRETS = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
@@ -135,12 +137,12 @@ class Conversation:
         """The process is gone and its pipes are closed, however the conversation ended."""
         self.kill()
         self._process.wait()
-        while any(thread.is_alive() for thread in self._threads):
-            with contextlib.suppress(TimeoutError):
-                if self.next_line(time.monotonic() + 0.1) is None:
-                    break
+        deadline = time.monotonic() + _FAREWELL
+        with contextlib.suppress(TimeoutError):
+            while self.next_line(deadline):  # a reader may wait for room for its next line
+                pass
         for thread, stream in zip(self._threads, self._streams, strict=True):
-            thread.join(timeout=1)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
             if not thread.is_alive():  # a stranger may hold the other end; closing under a reader would block
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()

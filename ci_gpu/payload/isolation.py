@@ -20,6 +20,7 @@ FORWARD_BYTES = 1 << 20
 """How much of a check's output is passed on; the rest is dropped, and said to be."""
 
 ANSWER_BYTES = 16 << 20
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL = 0.05  # seconds between two looks at the child; bounds what a check costs on top of itself
 
@@ -50,7 +51,11 @@ class Ended:
 
 def adopt_orphans() -> None:
     """Become the parent of whatever the checks leave behind, so that it can be found and killed (prctl(2))."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 def in_child(function: Callable[[], bytes], timeout: float) -> Ended:
@@ -137,6 +142,7 @@ def _be_the_child(function: Callable[[], bytes], answer: _Pipe, output: _Pipe) -
     """Never returns: whatever happens here must not run the parent's code a second time."""
     code = 70
     try:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # if the supervisor is killed, nobody else would end this
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output.writer, 1)
