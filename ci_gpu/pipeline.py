@@ -36,6 +36,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     engine: Engine
     gpu_mode: str
+    sees_gpus: bool
     init: bool
 
 
@@ -107,7 +108,9 @@ def choose_engine(settings: config.Settings, machine: Host) -> Chosen:
         RunnerError: there is none, or it cannot hand over the GPUs that were asked for.
     """
     if settings.engine == config.LOCAL:
-        return Chosen(name=config.LOCAL, engine=engines.load(config.LOCAL), gpu_mode=config.LOCAL, init=False)
+        return Chosen(
+            name=config.LOCAL, engine=engines.load(config.LOCAL), gpu_mode=config.LOCAL, sees_gpus=False, init=False
+        )
     wanted = ("docker", "podman") if settings.engine == "auto" else (settings.engine,)
     answers = {name: process.run(engines.load(name).info(), timeout=30) for name in wanted}
     working = [_chosen(name, answer.stdout) for name, answer in answers.items() if answer.returncode == 0]
@@ -116,7 +119,7 @@ def choose_engine(settings: config.Settings, machine: Host) -> Chosen:
     able = [chosen for chosen in working if chosen.gpu_mode]
     if settings.device == "cuda" and not able:
         raise _no_gpu_mode(working[0].name)
-    return (able or working)[0]
+    return (able if able and machine.gpus else working)[0]
 
 
 def _chosen(name: str, info: str) -> Chosen:
@@ -124,7 +127,13 @@ def _chosen(name: str, info: str) -> Chosen:
     document: dict[str, Any] = {}
     with contextlib.suppress(ValueError):
         document = json.loads(info)
-    return Chosen(name=name, engine=engine, gpu_mode=engine.gpu_mode(document), init=engine.has_init(document))
+    return Chosen(
+        name=name,
+        engine=engine,
+        gpu_mode=engine.gpu_mode(document),
+        sees_gpus=engine.sees_gpus(document),
+        init=engine.has_init(document),
+    )
 
 
 def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
@@ -132,7 +141,7 @@ def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
     if settings.device != "auto":
         return settings.device
     wanted = settings.gpus not in ("all", "none")  # somebody who names GPUs means them
-    there = bool(machine.gpus) or bool(chosen.gpu_mode and chosen.name != config.LOCAL)
+    there = bool(machine.gpus) or chosen.sees_gpus
     return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
 
 

@@ -27,6 +27,12 @@ class Engine(Protocol):
     def gpu_mode(self, info: Mapping[str, Any]) -> str:
         """How this engine hands GPUs to a container (`Job.gpu_mode`); empty if it cannot."""
 
+    def sees_gpus(self, info: Mapping[str, Any]) -> bool:
+        """Whether the engine itself knows that there are GPUs."""
+
+    def has_init(self, info: Mapping[str, Any]) -> bool:
+        """Whether ``--init`` works: a container without it ignores the signals it has no handler for."""
+
     def pull(self, image: str, platform: str) -> Argv:
         """Pulls, with progress on stdout or stderr."""
 
@@ -48,7 +54,8 @@ class Engine(Protocol):
 
 def names() -> tuple[str, ...]:
     """The engines there are, by the names of their files."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
 
 
 def load(name: str) -> Engine:

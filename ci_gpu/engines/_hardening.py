@@ -1,0 +1,80 @@
+"""What docker and podman say alike: how a container is held, whatever runs it."""
+
+from __future__ import annotations
+
+from ci_gpu.model import Job
+
+Argv = tuple[str, ...]
+
+HOME = "/tmp/home"  # noqa: S108 - inside the container, where /tmp is ours alone
+
+ENVIRONMENT = (
+    ("HOME", HOME),
+    ("USER", "ci"),  # getpass.getuser() raises for a uid without a name, and torch calls it (pytorch#140765)
+    ("LOGNAME", "ci"),
+    ("TMPDIR", "/tmp"),  # noqa: S108 - likewise
+    ("XDG_CACHE_HOME", f"{HOME}/.cache"),
+    ("TORCH_HOME", f"{HOME}/torch"),
+    ("TORCHINDUCTOR_CACHE_DIR", f"{HOME}/inductor"),
+    ("TRITON_CACHE_DIR", f"{HOME}/triton"),
+    ("CUDA_CACHE_PATH", f"{HOME}/nv"),
+    ("PYTORCH_KERNEL_CACHE_PATH", f"{HOME}/kernels"),
+    ("HF_HOME", f"{HOME}/hf"),
+    ("NUMBA_CACHE_DIR", f"{HOME}/numba"),
+    ("MPLCONFIGDIR", f"{HOME}/mpl"),
+    ("PYTHONDONTWRITEBYTECODE", "1"),
+    ("PYTHONUNBUFFERED", "1"),
+)
+"""Every cache that torch and its company write, moved to the one place that can be written."""
+
+
+def identity(job: Job) -> Argv:
+    """Name, labels and id file: how the container is found again, and ended."""
+    labels = tuple(word for key, value in job.labels for word in ("--label", f"{key}={value}"))
+    return ("--name", job.name, *labels, *(("--cidfile", job.cidfile) if job.cidfile else ()))
+
+
+def confinement(job: Job) -> Argv:
+    """No network, no capability, nothing to write but a /tmp that may execute: Triton and inductor load from there."""
+    return (
+        *("--network", job.network),
+        *("--hostname", "ci-gpu"),
+        *("--cap-drop", "ALL"),
+        *("--security-opt", "no-new-privileges"),
+        "--read-only",
+        *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={job.limits.tmp_size}"),  # noqa: S108 - in the container
+        *(("--user", job.user) if job.user else ()),
+    )
+
+
+def limits(job: Job) -> Argv:
+    """Bounds on processes, memory and shared memory; no core files."""
+    bounds = job.limits
+    memory = ("--memory", bounds.memory, "--memory-swap", bounds.memory) if bounds.memory else ()
+    return (
+        *("--pids-limit", str(bounds.pids)),
+        *("--shm-size", bounds.shm_size),
+        *("--ulimit", "core=0:0"),
+        *memory,
+        *(("--cpus", bounds.cpus) if bounds.cpus else ()),
+    )
+
+
+def environment(job: Job) -> Argv:
+    """The variables, ours before the job's."""
+    return tuple(word for key, value in (*ENVIRONMENT, *job.environment) for word in ("--env", f"{key}={value}"))
+
+
+def entrypoint(job: Job, command: Argv) -> tuple[Argv, Argv]:
+    """Options before the image, and what follows it."""
+    if job.keep_entrypoint:
+        return (), command
+    return ("--entrypoint", command[0]), command[1:]
+
+
+def cdi(job: Job) -> Argv:
+    """GPUs by the Container Device Interface; `void` keeps an nvidia default runtime from adding all of them."""
+    if not job.gpus:
+        return ("--env", "NVIDIA_VISIBLE_DEVICES=void")
+    devices = tuple(word for gpu in job.gpus for word in ("--device", f"nvidia.com/gpu={gpu}"))
+    return (*devices, "--env", "NVIDIA_VISIBLE_DEVICES=void")

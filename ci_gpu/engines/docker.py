@@ -1,0 +1,87 @@
+"""docker, with the NVIDIA container toolkit for GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ci_gpu.engines import Argv, _hardening
+from ci_gpu.model import Job
+
+CONTAINERS = True
+
+
+def info() -> Argv:
+    """Prints a JSON document about the daemon; fails where it cannot be reached."""
+    return ("docker", "info", "--format", "{{json .}}")
+
+
+def gpu_mode(info: Mapping[str, Any]) -> str:
+    """CDI where the daemon lists such devices, else the toolkit's runtime; a daemon that has neither cannot."""
+    discovered = info.get("DiscoveredDevices") or ()
+    if any(str(device.get("ID", "")).startswith("nvidia.com/gpu") for device in discovered):
+        return "cdi"
+    if "nvidia" in (info.get("Runtimes") or {}):
+        return "gpus"
+    return ""
+
+
+def sees_gpus(info: Mapping[str, Any]) -> bool:
+    """Whether the daemon was told of GPUs: on a remote one nobody else could know."""
+    return bool(gpu_mode(info))
+
+
+def has_init(info: Mapping[str, Any]) -> bool:
+    """Docker brings its own init since 1.13."""
+    return bool(info.get("InitBinary", "docker-init"))
+
+
+def pull(image: str, platform: str) -> Argv:
+    """Pulls; the progress of the layers is on stdout."""
+    return ("docker", "pull", *(("--platform", platform) if platform else ()), image)
+
+
+def inspect(image: str) -> Argv:
+    """Prints a JSON array with one document about a local image."""
+    return ("docker", "image", "inspect", image)
+
+
+def run(job: Job, command: Argv) -> Argv:
+    """A container in the foreground, under the full hardening, stdin and stdout attached."""
+    options, rest = _hardening.entrypoint(job, command)
+    return (
+        *("docker", "run", "--interactive", "--pull", "never", "--log-driver", "none", "--stop-timeout", "10"),
+        *(("--init",) if job.init else ()),
+        *_hardening.identity(job),
+        *_hardening.confinement(job),
+        *_hardening.limits(job),
+        *_gpus(job),
+        *_hardening.environment(job),
+        *options,
+        job.image,
+        *rest,
+    )
+
+
+def state(container: str) -> Argv:
+    """Prints a JSON array with one document about a container."""
+    return ("docker", "container", "inspect", container)
+
+
+def remove(containers: tuple[str, ...]) -> Argv:
+    """Kills and removes containers with their anonymous volumes."""
+    return ("docker", "rm", "--force", "--volumes", *containers)
+
+
+def list_labelled(label: str) -> Argv:
+    """Prints one JSON document a line."""
+    return ("docker", "ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", "{{json .}}")
+
+
+def _gpus(job: Job) -> Argv:
+    if not job.gpus or job.gpu_mode == "cdi":
+        return _hardening.cdi(job)
+    if job.gpu_mode == "runtime":
+        return ("--runtime", "nvidia", "--env", f"NVIDIA_VISIBLE_DEVICES={','.join(job.gpus)}")
+    # The value is read as CSV: without the quotes, 0,1 would be the device 0 and an option named 1.
+    return ("--gpus", "all" if job.gpus == ("all",) else f'"device={",".join(job.gpus)}"')

@@ -1,0 +1,70 @@
+"""No container: the interpreter that runs ci-gpu. For a first try, and where the job is inside the image already."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ci_gpu.engines import Argv
+from ci_gpu.model import Job
+
+CONTAINERS = False
+
+_NOTHING: Argv = ("true",)
+
+
+def info() -> Argv:
+    """Prints nothing: there is no engine to ask."""
+    return _NOTHING
+
+
+def gpu_mode(info: Mapping[str, Any]) -> str:
+    """The GPUs are simply there."""
+    return "local"
+
+
+def sees_gpus(info: Mapping[str, Any]) -> bool:
+    """NVML knows better."""
+    return False
+
+
+def has_init(info: Mapping[str, Any]) -> bool:
+    """There is no container that could need one."""
+    return False
+
+
+def pull(image: str, platform: str) -> Argv:
+    """There is nothing to pull."""
+    return _NOTHING
+
+
+def inspect(image: str) -> Argv:
+    """There is nothing to inspect."""
+    return _NOTHING
+
+
+def run(job: Job, command: Argv) -> Argv:
+    """The command by this interpreter, or by the one that was named with its path."""
+    python = command[0] if command[0].startswith("/") else sys.executable
+    return ("env", *_environment(job), python, *command[1:])
+
+
+def state(container: str) -> Argv:
+    """There is no container."""
+    return _NOTHING
+
+
+def remove(containers: tuple[str, ...]) -> Argv:
+    """There is nothing to remove."""
+    return _NOTHING
+
+
+def list_labelled(label: str) -> Argv:
+    """There is nothing to list."""
+    return _NOTHING
+
+
+def _environment(job: Job) -> Argv:
+    visible = () if job.gpus in ((), ("all",)) else (f"CUDA_VISIBLE_DEVICES={','.join(job.gpus)}",)
+    return (*visible, *(f"{name}={value}" for name, value in job.environment))

@@ -1,0 +1,74 @@
+"""podman, rootless or not. GPUs by CDI only: `podman run --gpus` was silently ignored before version 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ci_gpu.engines import Argv, _hardening
+from ci_gpu.model import Job
+
+CONTAINERS = True
+
+
+def info() -> Argv:
+    """Prints a JSON document about the installation."""
+    return ("podman", "info", "--format", "json")
+
+
+def gpu_mode(info: Mapping[str, Any]) -> str:
+    """Always CDI: podman cannot list its devices, so a missing one is found when the container starts."""
+    return "cdi"
+
+
+def sees_gpus(info: Mapping[str, Any]) -> bool:
+    """It cannot know."""
+    return False
+
+
+def has_init(info: Mapping[str, Any]) -> bool:
+    """`--init` needs catatonit, which distributions leave out; the payload reaps for itself where it is missing."""
+    return False
+
+
+def pull(image: str, platform: str) -> Argv:
+    """Pulls; the progress is on stderr."""
+    return ("podman", "pull", *(("--platform", platform) if platform else ()), image)
+
+
+def inspect(image: str) -> Argv:
+    """Prints a JSON array with one document about a local image."""
+    return ("podman", "image", "inspect", image)
+
+
+def run(job: Job, command: Argv) -> Argv:
+    """A container in the foreground, under the full hardening, stdin and stdout attached."""
+    options, rest = _hardening.entrypoint(job, command)
+    return (
+        *("podman", "run", "--interactive", "--pull", "never", "--log-driver", "none", "--stop-timeout", "10"),
+        *("--read-only-tmpfs=false", "--http-proxy=false"),
+        *(("--init",) if job.init else ()),
+        *_hardening.identity(job),
+        *_hardening.confinement(job),
+        *_hardening.limits(job),
+        *_hardening.cdi(job),
+        *_hardening.environment(job),
+        *options,
+        job.image,
+        *rest,
+    )
+
+
+def state(container: str) -> Argv:
+    """Prints a JSON array with one document about a container."""
+    return ("podman", "container", "inspect", container)
+
+
+def remove(containers: tuple[str, ...]) -> Argv:
+    """Kills and removes containers with their anonymous volumes."""
+    return ("podman", "rm", "--force", "--volumes", "--time", "0", *containers)
+
+
+def list_labelled(label: str) -> Argv:
+    """Prints a JSON array."""
+    return ("podman", "ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", "json")
