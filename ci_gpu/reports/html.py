@@ -17,7 +17,7 @@ SUFFIX = ".html"
 SIGNS = {PASSED: "✓", FAILED: "✗", ERROR: "!", SKIPPED: "–"}
 _TEMPLATE = "report.html.j2"
 _MANY = 500
-"""Rows of facts or notes of one check that are shown; the JSON report has all."""
+"""Rows of one table that are shown; the JSON report has all."""
 
 
 def render(summary: Summary) -> str:
@@ -30,7 +30,7 @@ def _environment() -> Environment:
     made = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_foreign
     )
-    made.filters.update(log=_log, many=lambda items: items[:_MANY])
+    made.filters.update(log=_log, many=lambda items: items[:_MANY], short=lambda text: _text.line(text, 300))
     made.globals.update(signs=SIGNS, strip=_plot.strip, spread=_spread, ordered=_ordered, notice=_words.notice)
     return made
 

@@ -24,6 +24,7 @@ SUFFIX = ".json"
 MAX_BYTES = 32 << 20
 MAX_TEXT = 200_000  # characters in any one text
 MAX_ITEMS = 100_000  # items in any one list
+MAX_IMAGES, MAX_CHECKS = 100, 5_000  # in a report, and of one image
 CHECK = r"^[a-z0-9_]+\.[a-z0-9_]+$"
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
@@ -61,8 +62,7 @@ def render(summary: Summary) -> str:
     document |= _fields(report)
     document["counts"] = msgspec.to_builtins(_counts(report))
     document["verdict"] = _fields(summary.verdict)
-    text = json.dumps(document, indent=2, allow_nan=False)
-    return text.replace("\x7f", "\\u007f") + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def schema() -> dict[str, Any]:
@@ -118,7 +118,11 @@ def _faults(report: RunReport) -> Iterator[str]:
     yield from _unbounded(_fields(report))
     if report.device not in ("cuda", "cpu"):
         yield "a device that is neither cuda nor cpu"
+    if len(report.images) > MAX_IMAGES:
+        yield f"{len(report.images)} images"
     for image in report.images:
+        if max(len(image.planned), len(image.results)) > MAX_CHECKS:
+            yield f"an image with more than {MAX_CHECKS} checks"
         checks = (*image.planned, *(result.check for result in image.results))
         yield from ("a check id that is none" for check in checks if not re.fullmatch(CHECK[1:-1], check))
         for result in image.results:

@@ -36,7 +36,7 @@ def render(summary: Summary) -> str:
     for reason in summary.verdict.reasons[:SHOWN]:
         lines += _reason(reason, summary)
     lines += _more(len(summary.verdict.reasons) - SHOWN, "reason")
-    return "\n".join(_mute(line) for line in [*lines, "", _last(summary)]) + "\n"
+    return "\n".join(_mute(line) for line in [*lines, "", *_last(summary)]) + "\n"
 
 
 def render_rich(summary: Summary) -> Text:
@@ -119,10 +119,11 @@ def _result(reason: Reason, summary: Summary) -> CheckResult:
     return next(found, CheckResult(reason.subject, ""))
 
 
-def _last(summary: Summary) -> str:
+def _last(summary: Summary) -> list[str]:
     verdict = summary.verdict
     tally = _words.tally(_words.everything(summary.report))
-    return f"{_words.conclusion(verdict).capitalize()} (exit code {verdict.exit_code}). {tally.capitalize()}."
+    text = f"{_words.conclusion(verdict).capitalize()} (exit code {verdict.exit_code}). {tally.capitalize()}."
+    return textwrap.wrap(text, WIDTH)
 
 
 def _more(number: int, noun: str) -> list[str]:

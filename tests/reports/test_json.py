@@ -153,6 +153,8 @@ class TestParseRefuses:
             (("images", 0, "results", 0, "notes"), ["x"] * 100_001),
             (("images", 0, "environment", "variables"), {"x" * 200_001: "y"}),
             (("images",), None),
+            (("images",), document()["images"] * 101),
+            (("images", 0, "planned"), ["a.b"] * 5_001),
         ],
         ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
     )

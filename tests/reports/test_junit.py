@@ -4,7 +4,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -67,8 +67,11 @@ def test_any_text_in_any_field_stays_valid(texts):
     assert_fit_for_consumers(root)
 
 
-@given(st.floats())
+@example(float("nan"))
+@example(float("inf"))
+@example(-1.0)
 @settings(deadline=None)
+@given(st.floats())
 def test_any_duration_stays_valid(seconds):
     image = samples.image_report(results=(samples.check_result(seconds=seconds),), seconds=seconds)
     assert_valid(parsed(samples.summary(images=(image,))))

@@ -56,6 +56,13 @@ def test_a_command_that_lands_at_the_start_of_a_folded_line_is_muted():
     assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
 
 
+@pytest.mark.parametrize("trick", ["::error::x", "##[error]x", "a ##[group]x"])
+def test_a_command_in_every_place_is_muted(trick):
+    text = terminal.render(hostile.everywhere(lambda: trick))
+    assert "##[" not in text
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+
+
 def test_markup_of_rich_is_shown_and_not_obeyed():
     from rich.console import Console
 
