@@ -48,13 +48,12 @@ def confinement(job: Job) -> Argv:
 
 
 def limits(job: Job) -> Argv:
-    """Bounds on processes, memory and shared memory; no core files."""
+    """Bounds on processes, memory and shared memory. No --ulimit: given one, podman asks for all others at their most."""
     bounds = job.limits
     memory = ("--memory", bounds.memory, "--memory-swap", bounds.memory) if bounds.memory else ()
     return (
         *("--pids-limit", str(bounds.pids)),
         *("--shm-size", bounds.shm_size),
-        *("--ulimit", "core=0:0"),
         *memory,
         *(("--cpus", bounds.cpus) if bounds.cpus else ()),
     )

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import resource
 import select
 import signal
 import sys
@@ -144,6 +145,7 @@ def _be_the_child(function: Callable[[], bytes], answer: _Pipe, output: _Pipe) -
     try:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # if the supervisor is killed, nobody else would end this
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would fill /tmp, which is memory
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output.writer, 1)
         os.dup2(output.writer, 2)

@@ -1,0 +1,1 @@
+"""The ground on which real containers are tested."""

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Installs what the container tests need on Debian 12, as root. Nothing is started here.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+packages=(podman runc netavark aardvark-dns docker.io docker-registry debootstrap apache2-utils)
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${packages[@]}"
