@@ -48,7 +48,7 @@ def confinement(job: Job) -> Argv:
 
 
 def limits(job: Job) -> Argv:
-    """Bounds on processes, memory and shared memory. No --ulimit: given one, podman asks for all others at their most."""
+    """Bounds on processes, memory and shared memory. No --ulimit: given one, podman raises all others."""
     bounds = job.limits
     memory = ("--memory", bounds.memory, "--memory-swap", bounds.memory) if bounds.memory else ()
     return (
