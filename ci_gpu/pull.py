@@ -10,13 +10,13 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ci_gpu import engines, process, registry
 from ci_gpu.engines import Engine
-from ci_gpu.errors import RunnerError
+from ci_gpu.errors import ConfigError, RunnerError
 from ci_gpu.model import ImageRef, PulledImage
 
 SILENCE_SECONDS = 900
@@ -39,12 +39,11 @@ def pull(
     found = None if policy == "always" else _inspected(engine, ref, env)
     if found is None and policy == "never":
         raise _not_here(ref)
+    pulled = found is None
     if found is None:
         _fetch(engine, engine_name, ref, platform, env, on_progress)
         found = _inspected(engine, ref, env) or {}
-        image = _describe(ref, found, pulled=True)
-    else:
-        image = _describe(ref, found, pulled=False)
+    image = _describe(ref, found, pulled=pulled, ask=lambda: registry.digest(ref, env, engine_name))
     _require_platform(image, str(found.get("Os", "linux")), platform)
     return image
 
@@ -93,11 +92,11 @@ def _fetch(
         raise failure(ref, "\n".join(tail), lambda: registry.tags(ref, env, engine_name))
 
 
-def _describe(ref: ImageRef, found: Mapping[str, Any], *, pulled: bool) -> PulledImage:
+def _describe(ref: ImageRef, found: Mapping[str, Any], *, pulled: bool, ask: Callable[[], str]) -> PulledImage:
     config = found.get("Config") or {}
     return PulledImage(
         reference=str(ref),
-        digest=ref.digest or _digest(ref, found.get("RepoDigests") or ()),
+        digest=ref.digest or _digest(ref, found.get("RepoDigests") or (), ask),
         image_id=str(found.get("Id", "")),
         size=int(found.get("Size") or 0),
         architecture=str(found.get("Architecture", "")),
@@ -106,13 +105,22 @@ def _describe(ref: ImageRef, found: Mapping[str, Any], *, pulled: bool) -> Pulle
     )
 
 
-def _digest(ref: ImageRef, digests: tuple[str, ...]) -> str:
-    """The digest under which this very repository offers the image; empty if it was only built here."""
-    for text in digests:
-        with contextlib.suppress(Exception):
-            known = ImageRef.parse(text)
-            if known.name == ref.name:
-                return known.digest
+def _digest(ref: ImageRef, digests: Iterable[str], ask: Callable[[], str]) -> str:
+    """The digest under which this very repository offers the image; empty if it was only built here.
+
+    podman lists several: of the index, of the image in it, and of whatever was built or pushed here under that name.
+    """
+    names = (text.partition("@") for text in digests)
+    known = [digest for name, _, digest in names if _full_name(name) == ref.name]
+    if len(known) < 2:
+        return known[0] if known else ""
+    offered = ask()
+    return offered if offered in known else known[0]
+
+
+def _full_name(name: str) -> str:
+    with contextlib.suppress(ConfigError):
+        return ImageRef.parse(name).name
     return ""
 
 
@@ -134,7 +142,10 @@ _CAUSES = (
     ("wrong-platform", r"no matching manifest|no image found in (manifest list|image index)|no match for platform"),
     ("tag-not-found", r"manifest unknown|manifest for .* not found|not found: manifest|: not found\s*$"),
     ("repo-not-found", r"name unknown|repository .* not found|name_unknown"),
-    ("unauthorized", r"unauthorized|authentication required|access denied|access to the resource is denied|denied"),
+    (
+        "unauthorized",
+        r"unauthorized|authentication required|no basic auth credentials|denied",
+    ),
     ("engine-down", r"cannot connect to the docker daemon|permission denied.*docker\.sock"),
     (
         "registry-unreachable",

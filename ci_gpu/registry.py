@@ -7,10 +7,10 @@ import contextlib
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from ci_gpu import process
 from ci_gpu.model import ImageRef
@@ -22,6 +22,15 @@ TIMEOUT = 5
 MAX_PAGES = 20
 MAX_BYTES = 4 << 20
 
+_MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.index.v1",
+        "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2",
+        "docker.distribution.manifest.v2",
+    )
+)
 _HOSTS = {"docker.io": "registry-1.docker.io"}
 _KEYS = {"docker.io": ("https://index.docker.io/v1/", "docker.io", "registry-1.docker.io")}
 
@@ -44,7 +53,7 @@ KNOWN_TAGS = {
         "2.13.0": ("12.6 13.0 13.2", "9"),
     }
 }
-"""torch: (CUDA versions, cuDNN), as collected from PyTorch's release matrix in November 2026: hints, never the truth."""
+"""torch: (CUDA versions, cuDNN), from PyTorch's release matrix as of November 2026: hints, never the truth."""
 
 
 class Tag(NamedTuple):
@@ -57,16 +66,31 @@ class Tag(NamedTuple):
 
 def tags(ref: ImageRef, env: Mapping[str, str], engine: str) -> tuple[str, ...]:
     """All tags of the repository, as the engine's own login is allowed to see them; empty if they cannot be had."""
-    import requests
-
-    with (
-        contextlib.suppress(requests.RequestException, ValueError, LookupError, TypeError),
-        requests.Session() as session,
-    ):
-        session.trust_env = False  # no .netrc: the only credentials sent are the engine's
-        session.proxies = requests.utils.get_environ_proxies(f"https://{ref.registry}")
+    with _asking(ref) as session:
         return _tags(session, ref, credentials(ref.registry, env, engine))
     return ()
+
+
+def digest(ref: ImageRef, env: Mapping[str, str], engine: str) -> str:
+    """The digest that the registry has under the tag now; empty if it cannot be had."""
+    with _asking(ref) as session:
+        login = credentials(ref.registry, env, engine)
+        answer = _answer(session, ref, f"manifests/{ref.tag or ref.digest}", login, {"Accept": _MANIFESTS})
+        found = answer.headers.get("Docker-Content-Digest", "")
+        return found if re.fullmatch(r"sha256:[0-9a-f]{64}", found) else ""
+    return ""
+
+
+@contextlib.contextmanager
+def _asking(ref: ImageRef) -> Iterator[requests.Session]:
+    """A session whose failures are no answers: nobody's run ends because a suggestion could not be had."""
+    import requests
+
+    expected = (requests.RequestException, ValueError, LookupError, TypeError)
+    with contextlib.suppress(*expected), requests.Session() as session:
+        session.trust_env = False  # no .netrc: the only credentials sent are the engine's
+        session.proxies = requests.utils.get_environ_proxies(f"https://{ref.registry}")
+        yield session
 
 
 def known_tags(ref: ImageRef) -> tuple[str, ...]:
@@ -142,22 +166,29 @@ def _from_auth_file(
 
 
 def _tags(session: requests.Session, ref: ImageRef, login: tuple[str, str] | None) -> tuple[str, ...]:
-    base = f"{_scheme(ref.registry)}://{_HOSTS.get(ref.registry, ref.registry)}"
-    url = f"{base}/v2/{ref.repository}/tags/list?n=1000"
-    found: list[str] = []
-    headers: dict[str, str] = {}
+    path, found = "tags/list?n=1000", []
     for _ in range(MAX_PAGES):
-        answer = _get(session, url, headers)
-        if answer.status_code == 401 and not headers:
-            headers = _authorised(session, answer.headers.get("WWW-Authenticate", ""), base, login)
-            answer = _get(session, url, headers)
-        answer.raise_for_status()
+        answer = _answer(session, ref, path, login, {})
         found += [tag for tag in _json(answer)["tags"] or () if isinstance(tag, str) and len(tag) <= 128]
-        following = answer.links.get("next", {}).get("url")
-        if not following or urlsplit(urljoin(url, following)).netloc != urlsplit(base).netloc:
+        following = urlsplit(answer.links.get("next", {}).get("url", ""))
+        if not following.query:
             break
-        url = urljoin(url, following)
+        path = f"tags/list?{following.query}"  # of the link only the query: host and path are ours to choose
     return tuple(found)
+
+
+def _answer(
+    session: requests.Session, ref: ImageRef, path: str, login: tuple[str, str] | None, headers: dict[str, str]
+) -> requests.Response:
+    """The answer to a question about the repository, with the authorisation that the registry asks for."""
+    base = f"{_scheme(ref.registry)}://{_HOSTS.get(ref.registry, ref.registry)}"
+    url = f"{base}/v2/{ref.repository}/{path}"
+    answer = _get(session, url, headers)
+    if answer.status_code == 401:
+        challenge = answer.headers.get("WWW-Authenticate", "")
+        answer = _get(session, url, {**headers, **_authorised(session, challenge, base, login)})
+    answer.raise_for_status()
+    return answer
 
 
 def _authorised(session: requests.Session, challenge: str, base: str, login: tuple[str, str] | None) -> dict[str, str]:
@@ -196,8 +227,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _distance(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """How far two versions are apart: majors first."""
-    size = max(len(one), len(other))
-    padded = [(*version, *[0] * (size - len(version))) for version in (one, other)]
-    return tuple(abs(left - right) for left, right in zip(*padded, strict=True))
+def _distance(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """How far two versions are apart, majors first: 13.0 is nearer to 12.8 than 13.2 is."""
+    return abs(_weight(one) - _weight(other))
+
+
+def _weight(version: tuple[int, ...]) -> int:
+    major, minor, patch = (*version, 0, 0, 0)[:3]
+    return (major * 1000 + minor) * 1000 + patch

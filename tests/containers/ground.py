@@ -44,7 +44,9 @@ def ground(folder: Path) -> Iterator[Ground]:
     with registry(folder / "registry") as address, _dockerd(folder / "docker") as docker_host:
         insecure = Path(folder, "registries.conf")
         insecure.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
-        yield Ground(env={**env, "CONTAINERS_REGISTRIES_CONF": str(insecure), "DOCKER_HOST": docker_host}, registry=address)
+        yield Ground(
+            env={**env, "CONTAINERS_REGISTRIES_CONF": str(insecure), "DOCKER_HOST": docker_host}, registry=address
+        )
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def _base(full: str) -> None:
         _run("debootstrap", "--variant=minbase", f"--include={include}", "bookworm", f"{folder}/root")
         shutil.rmtree(f"{folder}/root/var/cache/apt", ignore_errors=True)
         _run("tar", "-C", f"{folder}/root", "-cf", f"{folder}/root.tar", ".")
-        _podman("import", "--change", "CMD [\"/bin/bash\"]", f"{folder}/root.tar", full)
+        _podman("import", "--change", 'CMD ["/bin/bash"]', f"{folder}/root.tar", full)
 
 
 def _torch(full: str) -> None:
@@ -105,7 +105,9 @@ def _python37(full: str) -> None:
     home = next(iter(sorted(Path.home().glob(".pyenv/versions/3.7*"))))
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(home, f"{folder}/python", symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__"))
-        _build(full, folder, f"FROM {_name('base')}\nCOPY python /opt/python37\nENV PATH=/opt/python37/bin:/usr/bin:/bin\n")
+        _build(
+            full, folder, f"FROM {_name('base')}\nCOPY python /opt/python37\nENV PATH=/opt/python37/bin:/usr/bin:/bin\n"
+        )
 
 
 def _with_entrypoint(script: str) -> Callable[[str], None]:

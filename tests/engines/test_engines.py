@@ -1,0 +1,134 @@
+"""What the engines would be told: pure argv, compared with what their manuals want."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from ci_gpu import engines
+from ci_gpu.model import Job, Limits
+
+JOB = Job(
+    image="docker.io/pytorch/pytorch@sha256:" + "0" * 64,
+    name="ci-gpu-1",
+    labels=(("io.ci-gpu", "run-1"),),
+    gpus=("all",),
+    gpu_mode="cdi",
+    limits=Limits(memory="32g", cpus="8"),
+    user="1000:1000",
+    init=True,
+    environment=(("CI_GPU_IMAGE", "x"),),
+)
+CONTAINERS = [name for name in engines.names() if engines.load(name).CONTAINERS]
+
+
+def run(engine: str, **changes: Any) -> tuple[str, ...]:
+    return engines.load(engine).run(msgspec.structs.replace(JOB, **changes), ("python3", "-c", "code", "nonce"))
+
+
+def pairs(argv: tuple[str, ...]) -> set[tuple[str, str]]:
+    return set(pairwise(argv))
+
+
+@pytest.mark.parametrize("name", engines.names())
+def test_each_module_offers_what_an_engine_is(name: str) -> None:
+    module = cast("ModuleType", engines.load(name))
+    wanted = [each for each in vars(engines.Engine) if not each.startswith("_")]
+
+    assert [each for each in wanted if not callable(getattr(module, each, None))] == []
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_is_held_tight(name: str) -> None:
+    argv = run(name)
+
+    assert {
+        ("--network", "none"),
+        ("--cap-drop", "ALL"),
+        ("--security-opt", "no-new-privileges"),
+        ("--pull", "never"),
+        ("--pids-limit", "4096"),
+        ("--memory", "32g"),
+        ("--memory-swap", "32g"),
+        ("--cpus", "8"),
+        ("--shm-size", "2g"),
+        ("--user", "1000:1000"),
+        ("--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777,size=16g"),
+        ("--label", "io.ci-gpu=run-1"),
+        ("--name", "ci-gpu-1"),
+        ("--env", "USER=ci"),
+        ("--env", "TRITON_CACHE_DIR=/tmp/home/triton"),
+        ("--env", "CI_GPU_IMAGE=x"),
+    } <= pairs(argv)
+    assert {"--read-only", "--interactive", "--init"} <= set(argv)
+    assert not {"--privileged", "--volume", "-v", "--mount", "--pid", "--ipc", "--rm"} & set(argv)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_command_follows_the_image_through_its_own_entrypoint(name: str) -> None:
+    assert run(name)[-5:] == (JOB.image, "python3", "-c", "code", "nonce")
+    assert "--entrypoint" not in run(name)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_entrypoint_can_be_stepped_past(name: str) -> None:
+    argv = run(name, keep_entrypoint=False)
+
+    assert ("--entrypoint", "python3") in pairs(argv)
+    assert argv[-4:] == (JOB.image, "-c", "code", "nonce")
+
+
+@pytest.mark.parametrize(
+    ("engine", "mode", "gpus", "expected"),
+    [
+        ("docker", "cdi", ("all",), {("--device", "nvidia.com/gpu=all"), ("--env", "NVIDIA_VISIBLE_DEVICES=void")}),
+        ("docker", "cdi", ("0", "1"), {("--device", "nvidia.com/gpu=0"), ("--device", "nvidia.com/gpu=1")}),
+        ("docker", "gpus", ("all",), {("--gpus", "all")}),
+        ("docker", "gpus", ("0", "1"), {("--gpus", '"device=0,1"')}),
+        ("docker", "gpus", ("GPU-1",), {("--gpus", '"device=GPU-1"')}),
+        ("docker", "runtime", ("0", "1"), {("--runtime", "nvidia"), ("--env", "NVIDIA_VISIBLE_DEVICES=0,1")}),
+        ("podman", "cdi", ("0", "GPU-1"), {("--device", "nvidia.com/gpu=0"), ("--device", "nvidia.com/gpu=GPU-1")}),
+        ("docker", "", (), {("--env", "NVIDIA_VISIBLE_DEVICES=void")}),
+        ("podman", "", (), {("--env", "NVIDIA_VISIBLE_DEVICES=void")}),
+    ],
+)
+def test_gpus_are_handed_over_as_the_engine_takes_them(
+    engine: str, mode: str, gpus: tuple[str, ...], expected: set[tuple[str, str]]
+) -> None:
+    assert expected <= pairs(run(engine, gpu_mode=mode, gpus=gpus))
+
+
+@pytest.mark.parametrize("gpus", [(), ("all",), ("0", "1")])
+def test_podman_is_never_given_an_option_that_it_ignores(gpus: tuple[str, ...]) -> None:
+    assert "--gpus" not in run("podman", gpus=gpus)
+
+
+@pytest.mark.parametrize(
+    ("info", "mode"),
+    [
+        ({}, ""),
+        ({"Runtimes": {"runc": {}}}, ""),
+        ({"Runtimes": {"runc": {}, "nvidia": {}}}, "gpus"),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}], "Runtimes": {"nvidia": {}}}, "cdi"),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "vendor.com/nic=0"}]}, ""),
+        ({"DiscoveredDevices": None, "Runtimes": None}, ""),
+    ],
+)
+def test_docker_tells_how_it_hands_over_gpus(info: dict[str, Any], mode: str) -> None:
+    docker = engines.load("docker")
+
+    assert docker.gpu_mode(info) == mode
+    assert docker.sees_gpus(info) is bool(mode)
+
+
+def test_the_local_engine_is_this_interpreter() -> None:
+    import sys
+
+    argv = run("local", gpus=("0", "1"))
+
+    assert argv == ("env", "CUDA_VISIBLE_DEVICES=0,1", "CI_GPU_IMAGE=x", sys.executable, "-c", "code", "nonce")
