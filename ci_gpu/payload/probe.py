@@ -1,0 +1,156 @@
+"""What is inside the image, and what it sees of the machine. Never raises: what cannot be known stays empty.
+
+Called in a process of its own, because looking at the GPUs initialises CUDA.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import re
+from typing import Any, Dict, Set, Tuple
+
+from .nvml import Nvml, version
+from .wire import Environment, Gpu
+
+_VARIABLES = re.compile(r"NVIDIA_\w+|CUDA_\w+|LD_LIBRARY_PATH|PYTORCH_(CUDA_)?ALLOC_CONF|(TORCH|CUBLAS)\w*TF32\w*")
+_MAX_VALUE = 300
+
+
+def environment() -> Environment:
+    """Everything there is to know."""
+    import torch
+
+    gpus, gpu_error = _gpus(torch)
+    with Nvml() as nvml:
+        driver, nvml_cuda = (nvml.driver(), nvml.cuda()) if nvml else ("", "")
+    return Environment(
+        python=platform.python_version(),
+        machine=platform.machine(),
+        torch=str(torch.__version__),
+        torch_cuda=str(torch.version.cuda or ""),
+        cuda_runtime=cuda_runtime(),
+        cudnn=_cudnn(torch),
+        nccl=_nccl(torch),
+        triton=_module_version("triton"),
+        arch_list=arch_list(),
+        driver=driver,
+        driver_cuda=driver_cuda(),
+        nvml_cuda=nvml_cuda,
+        gpu_error=gpu_error,
+        gpus=gpus,
+        cpu=_cpu(),
+        cpus=len(os.sched_getaffinity(0)),
+        variables=_variables(),
+    )
+
+
+def arch_list() -> Tuple[str, ...]:
+    """The architectures that torch was built for; known even where there is no GPU, unlike `get_arch_list`."""
+    import torch
+
+    try:
+        return tuple((torch._C._cuda_getArchFlags() or "").split())
+    except (AttributeError, RuntimeError):
+        return ()
+
+
+def driver_cuda() -> str:
+    """The CUDA version of the libcuda that is loaded here: a compatibility package changes it."""
+    number = ctypes.c_int()
+    try:
+        failed = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(number))
+    except (OSError, AttributeError):
+        return ""
+    return "" if failed else version(number.value)
+
+
+def cuda_runtime() -> str:
+    """The version of the libcudart that this process has really loaded."""
+    for path in sorted(loaded_libraries("libcudart")):
+        number = ctypes.c_int()
+        try:
+            failed = ctypes.CDLL(path).cudaRuntimeGetVersion(ctypes.byref(number))
+        except (OSError, AttributeError):
+            continue
+        return "" if failed else version(number.value)
+    return ""
+
+
+def loaded_libraries(prefix: str) -> Set[str]:
+    """Paths of the shared libraries of that name in this process, from its memory map."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        paths = {line.split(None, 5)[5].strip() for line in maps if line.count(" ") >= 5 and "/" in line}
+    return {path for path in paths if os.path.basename(path).startswith(prefix)}
+
+
+def gpu_error(torch: Any) -> str:
+    """Why there is no GPU, in the words of the driver or of torch; empty if there is one."""
+    try:
+        torch.cuda.init()
+        torch.cuda.get_device_properties(0)
+    except Exception as error:  # AssertionError for a CPU build, RuntimeError and its children else
+        return " ".join(str(error).split())[:600] or type(error).__name__
+    return ""
+
+
+def _gpus(torch: Any) -> Tuple[Tuple[Gpu, ...], str]:
+    error = gpu_error(torch)
+    if error:
+        return (), error
+    with Nvml() as nvml:
+        clocks = nvml.max_sm_clocks() if nvml else {}
+    return tuple(_gpu(torch, index, clocks) for index in range(torch.cuda.device_count())), ""
+
+
+def _gpu(torch: Any, index: int, clocks: Dict[str, int]) -> Gpu:
+    properties = torch.cuda.get_device_properties(index)
+    uuid = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else ""  # torch >= 2.5
+    return Gpu(
+        index,
+        properties.name,
+        uuid,
+        f"{properties.major}.{properties.minor}",
+        properties.total_memory,
+        properties.multi_processor_count,
+        clocks.get(uuid) or (next(iter(clocks.values())) if len(clocks) == 1 else 0),
+    )
+
+
+def _cudnn(torch: Any) -> str:
+    try:
+        number = torch.backends.cudnn.version() or 0
+    except Exception:  # raises where the library that is found is not the one that torch was built with
+        return "does not load"
+    major, rest = divmod(number, 10000) if number >= 90000 else divmod(number, 1000)
+    return f"{major}.{rest // 100}.{rest % 100}" if number else ""
+
+
+def _nccl(torch: Any) -> str:
+    try:
+        return ".".join(str(part) for part in torch.cuda.nccl.version())
+    except Exception:  # a build without NCCL has no such function
+        return ""
+
+
+def _module_version(name: str) -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as info:
+            return next(line.partition(":")[2].strip() for line in info if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return ""
+
+
+def _variables() -> Dict[str, str]:
+    chosen = (name for name in sorted(os.environ) if _VARIABLES.fullmatch(name))
+    return {name: os.environ[name][:_MAX_VALUE] for name in chosen}
