@@ -1,0 +1,173 @@
+"""Whether the image belongs on this machine: the build, the driver, the architecture, and a kernel that really runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Iterable, List
+
+from .. import archs, drivers, probe
+from ..needs import needs_gpu
+from ..wire import Environment, Fact, Fail, Note
+
+
+def check_cuda_build(device: str) -> Iterable[Any]:
+    """torch is the CUDA build that the image's tag promises."""
+    found = probe.environment()
+    tag = _tag()
+    yield Fact("torch", found.torch)
+    yield Fact("CUDA of the build", found.torch_cuda or "none")
+    yield Fact("tag", tag or "none")
+    if not found.torch_cuda and (device == "cuda" or _named(tag, _CUDA)):
+        raise Fail(
+            f"torch {found.torch} is a CPU build" + (f" under the tag {tag!r}" if tag else ""),
+            "something installed torch from an index without CUDA over it: pin torch to its +cu… build",
+        )
+    wrong = [line for line in _contradictions(tag, found) if line]
+    if wrong:
+        raise Fail("; ".join(wrong), "the tag and its content disagree: rebuild the image, or correct the tag")
+    if not found.torch_cuda:
+        yield Note("torch is a CPU build: no GPU would be used")
+
+
+def check_architectures(device: str) -> Iterable[Any]:
+    """The build has machine code for every GPU it sees."""
+    found = probe.environment()
+    yield Fact("built for", " ".join(found.arch_list) or "no GPU at all")
+    yield from _coverage(found)
+
+
+@needs_gpu
+def check_gpus(device: str) -> Iterable[Any]:
+    """The GPUs that were asked for are there and answer."""
+    found = probe.environment()
+    wanted = int(os.environ.get("CI_GPU_GPUS") or 1)
+    yield Fact("GPUs", len(found.gpus), f"at least {wanted}")
+    for gpu in found.gpus:
+        yield Fact(f"GPU {gpu.index}", f"{gpu.name}, {gpu.capability}, {gpu.memory / 2**30:.0f} GiB")
+    if len(found.gpus) < wanted:
+        meaning, remedy = drivers.explain(found.gpu_error) or ("", "run nvidia-smi on the host")
+        said = f": {found.gpu_error}" if found.gpu_error else ""
+        raise Fail(f"{len(found.gpus)} of {wanted} GPUs answer{said}" + (f" ({meaning})" if meaning else ""), remedy)
+
+
+@needs_gpu
+def check_driver(device: str) -> Iterable[Any]:
+    """The driver runs the CUDA that is really loaded: natively, by minor-version compatibility, or not at all."""
+    found = probe.environment()
+    cuda = found.cuda_runtime or found.torch_cuda
+    state = drivers.judge(cuda, found.driver)
+    yield Fact("driver", found.driver or "unknown", f"{drivers.NATIVE.get(cuda, '?')} or newer to be native")
+    yield Fact("CUDA that is loaded", cuda or "none")
+    yield Fact("state", state)
+    if found.driver_cuda and found.nvml_cuda and found.driver_cuda != found.nvml_cuda:
+        yield Note(
+            f"a compatibility libcuda is in use: it knows CUDA {found.driver_cuda}, the driver {found.nvml_cuda}"
+        )
+    elif state == drivers.TOO_OLD:
+        raise Fail(
+            f"driver {found.driver} is too old for CUDA {cuda}: it needs {drivers.needed(cuda)}",
+            "update the driver on the runners, or choose an image of an older CUDA",
+        )
+    elif state == drivers.MINOR_VERSION:
+        yield Note(
+            f"driver {found.driver} is older than CUDA {cuda}'s own: kernels in the image run by minor-version "
+            "compatibility; PTX, and whatever compiles to it at run time, does not"
+        )
+    elif state == drivers.UNKNOWN:
+        yield Note(f"nothing is known here of CUDA {cuda or '?'} on driver {found.driver or '?'}: the kernel decides")
+
+
+@needs_gpu
+def check_kernel(device: str) -> Iterable[Any]:
+    """A kernel really runs on every GPU, and its integers are right."""
+    import torch
+
+    for index in range(torch.cuda.device_count()):
+        numbers = torch.arange(1_000_003, device=f"cuda:{index}", dtype=torch.int64)
+        total = int((numbers * 3 + 1).sum().item())
+        torch.cuda.synchronize(index)
+        expected = 3 * (1_000_002 * 1_000_003 // 2) + 1_000_003
+        yield Fact(f"sum on GPU {index}", total, str(expected))
+        if total != expected:
+            raise Fail(f"GPU {index} computes {total} where {expected} is right", "run the same image on another GPU")
+
+
+@needs_gpu
+def check_libraries(device: str) -> Iterable[Any]:
+    """The CUDA libraries in use are of one major version, and cuDNN loads."""
+    import torch
+
+    data = torch.randn(8, 8, 8, 8, device=device)
+    torch.nn.functional.conv2d(data, data).matmul(data[:1, :1, 1:2, :1])
+    torch.cuda.synchronize()
+    majors = {name: _majors(name) for name in ("libcudart", "libcublas", "libcublasLt", "libnvrtc", "libcudnn")}
+    for name, found in majors.items():
+        yield Fact(name, " and ".join(sorted(found)) or "not loaded")
+    several = [name for name, found in majors.items() if len(found) > 1]
+    if several:
+        raise Fail(f"{', '.join(several)} is loaded in several major versions", "remove one CUDA from the image")
+    version = probe.environment().cudnn
+    yield Fact("cuDNN", version or "absent")
+    if version == "does not load":
+        raise Fail(
+            "cuDNN does not load", "the library that is found is not the one torch was built with: LD_LIBRARY_PATH"
+        )
+
+
+_CUDA = re.compile(r"(?:cuda|cu)(\d+)\.?(\d)")
+_TORCH = re.compile(r"^v?(\d+\.\d+(?:\.\d+)?)(?=-|$)")
+_CUDNN = re.compile(r"cudnn(\d+)")
+
+
+def _tag() -> str:
+    reference = os.environ.get("CI_GPU_IMAGE", "").partition("@")[0]
+    return reference.rpartition("/")[2].partition(":")[2]
+
+
+def _named(tag: str, pattern: Any) -> str:
+    match = pattern.search(tag)
+    return ".".join(match.groups()) if match else ""
+
+
+def _contradictions(tag: str, found: Environment) -> List[str]:
+    """What the tag says and the image does not keep."""
+    cuda, torch, cudnn = _named(tag, _CUDA), _named(tag, _TORCH), _named(tag, _CUDNN)
+    if not (cuda or "pytorch" in os.environ.get("CI_GPU_IMAGE", "")):
+        torch = ""  # the number at the head of some other image's tag is its own version, not torch's
+    return [
+        f"the tag says CUDA {cuda}, torch was built for {found.torch_cuda}"
+        if cuda not in ("", found.torch_cuda)
+        else "",
+        f"the tag says torch {torch}, {found.torch} is inside" if not _starts(found.torch, torch) else "",
+        f"the tag says cuDNN {cudnn}, {found.cudnn} is inside"
+        if found.cudnn and not _starts(found.cudnn, cudnn)
+        else "",
+    ]
+
+
+def _starts(version: str, beginning: str) -> bool:
+    """Whether 2.9.0+cu128 begins with 2.9, part by part."""
+    parts = re.split(r"[.+]", beginning) if beginning else []
+    return re.split(r"[.+]", version)[: len(parts)] == parts
+
+
+def _coverage(found: Environment) -> Iterable[Any]:
+    states = {gpu: archs.coverage(gpu.capability, found.arch_list) for gpu in found.gpus}
+    for gpu, state in states.items():
+        yield Fact(
+            f"{gpu.name} ({gpu.capability})", {"sass": "machine code", "ptx": "PTX only", "none": "nothing"}[state]
+        )
+    uncovered = [f"{gpu.name} ({gpu.capability})" for gpu, state in states.items() if state == archs.NONE]
+    if uncovered:
+        raise Fail(
+            f"the build has no code for {', '.join(uncovered)}",
+            "choose another CUDA build of the same torch: old GPUs are dropped by new CUDA versions, and the reverse",
+        )
+    if archs.PTX in states.values():
+        yield Note("PTX is compiled at the first call: a slow start, and a driver as new as the image's CUDA is needed")
+
+
+def _majors(library: str) -> set[str]:
+    names = (os.path.basename(path) for path in probe.loaded_libraries(library + ".so"))
+    return {match.group(1) for match in (re.search(r"\.so\.(\d+)", name) for name in names) if match}

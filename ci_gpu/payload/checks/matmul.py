@@ -1,0 +1,200 @@
+"""Matrix products: every element right, per type, and how fast a warm one is."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, Iterable, List, Tuple
+
+from .. import peaks, timing
+from ..probe import environment
+from ..wire import Fact, Fail, Metric
+
+TIMEOUT = 600
+
+SHAPES: Tuple[Tuple[int, int, int], ...] = (
+    (64, 64, 64),
+    (1, 4096, 1),
+    (257, 1, 129),
+    (1023, 511, 1025),
+    (512, 2048, 384),
+)
+"""m, k, n: square, a dot product, an outer product, odd sizes off every tile, and a long sum."""
+
+UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+
+RELATIVE_ERROR = {"float64": 1e-13, "float32": 1e-5, "float16": 1e-3, "bfloat16": 8e-3}
+"""Largest error in the Frobenius norm against the exact product of the same inputs: between the bands measured for
+each type and the next worse one, so that a product in a lesser type is found (TF32 in float32 lies at 3e-4 to 8e-4)."""
+
+
+def check_float64(device: str) -> Iterable[Any]:
+    """Products in float64 agree with exact ones element by element."""
+    return _values(device, "float64")
+
+
+def check_float32(device: str) -> Iterable[Any]:
+    """Products in float32 agree with float64 element by element, and no silent TF32 is in them."""
+    return _values(device, "float32")
+
+
+def check_float16(device: str) -> Iterable[Any]:
+    """Products in float16, summed in float32, agree with float64 element by element."""
+    return _values(device, "float16")
+
+
+def check_bfloat16(device: str) -> Iterable[Any]:
+    """Products in bfloat16, summed in float32, agree with float64 element by element."""
+    return _values(device, "bfloat16")
+
+
+def check_identity(device: str) -> Iterable[Any]:
+    """A product with the identity gives back every bit, plain and transposed."""
+    import torch
+
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        data = torch.randn(255, 255, device=device).to(dtype)
+        eye = torch.eye(255, device=device, dtype=dtype)
+        with _strict(torch):
+            products = {"plain": eye @ data, "transposed": (data.t() @ eye).t()}
+        for name, product in products.items():
+            changed = int((product != data).sum().item())
+            yield Fact(f"{_name(dtype)} {name}: elements changed", changed, "0")
+            if changed:
+                raise Fail(f"a {_name(dtype)} product with the identity changes {changed} of {data.numel()} elements")
+
+
+def check_throughput(device: str) -> Iterable[Any]:
+    """How fast a warm, synchronised product of square matrices is."""
+    import torch
+
+    gpu = environment().gpus[0] if device == "cuda" else None
+    for dtype, size in _workload(torch, device):
+        limit = peaks.tflops(gpu.capability, gpu.multiprocessors, gpu.max_sm_mhz, _name(dtype)) if gpu else None
+        rates = tuple(2 * size**3 / each / 1e12 for each in _product_times(torch, device, dtype, size))
+        yield Metric(f"throughput_{_name(dtype)}_{size}", "TFLOP/s", "higher", rates, limit)
+
+
+def check_cold_call(device: str) -> Iterable[Any]:
+    """What the very first product of a process costs, loading of libraries and kernels included."""
+    import torch
+
+    left, right = (torch.randn(1024, 1024).to(device) for _ in range(2))
+    cold = timing.once(lambda: left @ right, device)
+    warm = sorted(timing.once(lambda: left @ right, device) for _ in range(9))[4]
+    yield Metric("cold_call", "ms", "lower", (cold * 1e3,))
+    yield Fact("first call over a warm one", round(cold / warm, 1))
+
+
+def _values(device: str, name: str) -> Iterable[Any]:
+    import torch
+
+    dtype = getattr(torch, name)
+    worst, element = 0.0, 0.0
+    for left, right in _inputs(torch, dtype, device):
+        with _strict(torch):
+            product = left @ right
+        exact, bound = _reference(torch, left, right, name)
+        error = (product.double().cpu() - exact).abs()
+        _require_finite(product, name)
+        _require_elements(error, bound, name, left, right)
+        worst = max(worst, (error.norm() / exact.norm()).item())
+        element = max(element, (error / bound).max().item())
+    yield Fact("relative error", worst, f"below {RELATIVE_ERROR[name]:g}")
+    yield Fact("worst element, as part of its bound", round(element, 4), "at most 1")
+    if worst > RELATIVE_ERROR[name]:
+        raise _lossy(name, worst)
+
+
+def _inputs(torch: Any, dtype: Any, device: str) -> Iterable[Tuple[Any, Any]]:
+    """Pairs of factors with zero mean, where TF32 cannot hide: every shape, the last one transposed, too."""
+    for rows, inner, columns in SHAPES:
+        yield torch.randn(rows, inner).to(device, dtype), torch.randn(inner, columns).to(device, dtype)
+    yield torch.randn(inner, rows).to(device, dtype).t(), torch.randn(columns, inner).to(device, dtype).t()
+
+
+def _reference(torch: Any, left: Any, right: Any, name: str) -> Tuple[Any, Any]:
+    """The product in float64 on the CPU, and how far each element may be from it.
+
+    The product is a sum of outer products: no BLAS has a part in it, so that a broken one cannot vouch for itself.
+    The bound is c·√k·u·‖row‖‖column‖, probabilistic after Higham and Mary (2019), with the roundoff u of the
+    accumulator, plus the rounding of the result to its own type.
+    """
+    a, b = left.double().cpu(), right.double().cpu()
+    exact = torch.zeros(a.shape[0], b.shape[1], dtype=torch.float64)
+    for column, row in zip(a.unbind(1), b.unbind(0)):
+        exact.addcmul_(column.unsqueeze(1), row.unsqueeze(0))
+    magnitude = a.norm(dim=1).unsqueeze(1) * b.norm(dim=0).unsqueeze(0)
+    accumulator = min(UNIT_ROUNDOFF[name], UNIT_ROUNDOFF["float32"])
+    bound = 6 * math.sqrt(a.shape[1]) * accumulator * magnitude + 2 * UNIT_ROUNDOFF[name] * exact.abs()
+    return exact, bound + torch.finfo(getattr(torch, name)).tiny
+
+
+def _require_finite(product: Any, name: str) -> None:
+    bad = int((~product.isfinite()).sum().item())
+    if bad:
+        raise Fail(f"{bad} of {product.numel()} elements of a {name} product are NaN or infinite")
+
+
+def _require_elements(error: Any, bound: Any, name: str, left: Any, right: Any) -> None:
+    beyond = int((error > bound).sum().item())
+    if not beyond:
+        return
+    if beyond > error.numel() // 2 and name == "float32":
+        raise _lossy(name, (error.norm() / (bound.norm() + error.norm())).item())
+    row, column = divmod(int((error / bound).argmax().item()), error.shape[1])
+    shape = f"{tuple(left.shape)} × {tuple(right.shape)}"
+    raise Fail(
+        f"{beyond} of {error.numel()} elements of a {name} product {shape} are wrong, the worst at [{row}, {column}]: "
+        f"off by {error[row, column].item():.3g}, allowed {bound[row, column].item():.3g}",
+        "a product with wrong elements is a broken library or a broken GPU: run the same image on another GPU",
+    )
+
+
+def _lossy(name: str, error: float) -> Fail:
+    overrides = [key for key in ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE") if os.environ.get(key)]
+    if name == "float32":
+        cause = f"; {' and '.join(overrides)} is set in the image" if overrides else ""
+        return Fail(
+            f"float32 products have only the precision of TF32 (or less): relative error {error:.2g}{cause}",
+            "TF32 was turned on unasked: unset the override, or torch.set_float32_matmul_precision('highest')",
+        )
+    return Fail(f"{name} products are off by {error:.2g} in the Frobenius norm, allowed {RELATIVE_ERROR[name]:g}")
+
+
+def _product_times(torch: Any, device: str, dtype: Any, size: int) -> Tuple[float, ...]:
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    out = torch.empty_like(left)
+    with _strict(torch):
+        return timing.samples(lambda: torch.mm(left, right, out=out), device, 2.0)
+
+
+class _strict:  # noqa: N801 - reads as a statement
+    """Without the short cuts that torch takes by default: half types summed in half precision."""
+
+    def __init__(self, torch: Any) -> None:
+        self._matmul = torch.backends.cuda.matmul
+        self._names = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
+
+    def __enter__(self) -> None:
+        self._before: List[Any] = [getattr(self._matmul, name, None) for name in self._names]
+        self._set([None if value is None else False for value in self._before])
+
+    def __exit__(self, *_: object) -> None:
+        self._set(self._before)
+
+    def _set(self, values: List[Any]) -> None:
+        for name, value in zip(self._names, values):
+            if value is not None:
+                setattr(self._matmul, name, value)
+
+
+def _workload(torch: Any, device: str) -> Tuple[Tuple[Any, int], ...]:
+    if device == "cpu":
+        return ((torch.float32, 1024),)
+    half = torch.bfloat16 if torch.cuda.get_device_capability()[0] >= 8 else torch.float16
+    return ((torch.float32, 4096), (half, 8192))
+
+
+def _name(dtype: Any) -> str:
+    return str(dtype).partition(".")[2]
