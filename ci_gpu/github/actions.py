@@ -1,0 +1,125 @@
+"""The runner's side of GitHub Actions: commands, outputs, step summary, annotations. Outside of it, all is silent."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ci_gpu.model import ImageReport, Reason, Summary
+from ci_gpu.payload.wire import Environment
+from ci_gpu.reports import markdown, printable
+
+MAX_ANNOTATIONS = 8
+"""The runner keeps ten of a kind per step; the last one of ours says how many more there are."""
+
+MAX_MESSAGE = 4000
+SUMMARY_BUDGET = 900_000  # bytes; beyond 1 MiB the runner drops the whole summary
+MAX_OUTPUT = 500
+
+
+def active(env: Mapping[str, str]) -> bool:
+    """Whether this runs in a workflow."""
+    return env.get("GITHUB_ACTIONS") == "true"
+
+
+def command(name: str, message: str, *, title: str = "") -> str:
+    """A workflow command, escaped as the runner unescapes it."""
+    properties = f" title={_property(title)}" if title else ""
+    return f"::{name}{properties}::{_data(message[:MAX_MESSAGE])}"
+
+
+@contextlib.contextmanager
+def untrusted_output() -> Iterator[None]:
+    """While the block lasts, nothing that is printed commands the runner; the word that ends it cannot be guessed."""
+    token = uuid.uuid4().hex
+    print(f"::stop-commands::{token}", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print(f"\n::{token}::", file=sys.stderr, flush=True)
+
+
+def tell(summary: Summary, env: Mapping[str, str], extra: Mapping[str, str]) -> None:
+    """Outputs, step summary and annotations of the step."""
+    if not active(env):
+        return
+    _write_outputs(env, {**outputs(summary), **extra})
+    _append(env.get("GITHUB_STEP_SUMMARY", ""), markdown.render(summary, SUMMARY_BUDGET) + "\n")
+    for line in error_commands(summary):
+        print(line, file=sys.stderr, flush=True)
+
+
+def outputs(summary: Summary) -> dict[str, str]:
+    """The outputs of the action that come from the summary: one printable line each."""
+    counts = Counter(result.outcome for image in summary.report.images for result in image.results)
+    image = summary.report.images[0] if summary.report.images else None
+    reasons = summary.verdict.reasons
+    values = {
+        "conclusion": summary.verdict.conclusion,
+        "exit-code": str(summary.verdict.exit_code),
+        "failure-class": _first_kind(reasons, summary.verdict.exit_code),
+        "passed": str(counts["passed"]),
+        "failed": str(counts["failed"]),
+        "errors": str(counts["error"]),
+        "skipped": str(counts["skipped"]),
+        "engine": summary.report.engine,
+        **_image_outputs(image),
+    }
+    return {name: printable(value)[:MAX_OUTPUT] for name, value in values.items()}
+
+
+def error_commands(summary: Summary) -> tuple[str, ...]:
+    """One error a reason, within what the runner keeps."""
+    reasons = summary.verdict.reasons
+    shown = reasons if len(reasons) <= MAX_ANNOTATIONS else reasons[: MAX_ANNOTATIONS - 1]
+    lines = [command("error", _sentence(reason), title=f"ci-gpu: {printable(reason.image)[:100]}") for reason in shown]
+    if len(shown) < len(reasons):
+        lines.append(command("error", f"and {len(reasons) - len(shown)} more: see the summary", title="ci-gpu"))
+    return tuple(lines)
+
+
+def _image_outputs(image: ImageReport | None) -> dict[str, str]:
+    environment = (image.environment if image else None) or Environment("", "", "")
+    return {
+        "image-digest": image.image.digest if image else "",
+        "torch-version": environment.torch,
+        "cuda-version": environment.torch_cuda,
+        "driver-version": environment.driver,
+        "gpu-count": str(len(environment.gpus)),
+        "gpu-names": ", ".join(gpu.name for gpu in environment.gpus),
+    }
+
+
+def _first_kind(reasons: tuple[Reason, ...], exit_code: int) -> str:
+    return next((reason.kind for reason in reasons if reason.exit_code == exit_code), "")
+
+
+def _sentence(reason: Reason) -> str:
+    subject = f"{reason.subject}: " if reason.subject else ""
+    remedy = f" – {reason.remedy}" if reason.remedy else ""
+    return printable(f"{subject}{reason.message}{remedy}")
+
+
+def _write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:
+    """With a delimiter that nobody can know, so that no value can end itself and begin another."""
+    delimiter = f"ghadelimiter_{uuid.uuid4()}"
+    lines = (f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
+    _append(env.get("GITHUB_OUTPUT", ""), "".join(lines))
+
+
+def _append(path: str, text: str) -> None:
+    if path:
+        with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(text)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
