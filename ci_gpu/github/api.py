@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -25,6 +25,15 @@ MAX_WAIT = 180.0
 MAX_BYTES = 16 << 20
 MAX_PAGES = 50
 TRIES = 3
+
+
+class Answer(NamedTuple):
+    """What came back. ``following`` is the address of the next page, if there is one."""
+
+    status: int
+    headers: Mapping[str, str]
+    following: str
+    body: bytes
 
 
 class Api:
@@ -62,10 +71,9 @@ class Api:
         for _ in range(MAX_PAGES):
             answer = self._call("GET", following)
             yield from self._json(answer)
-            link = answer.links.get("next", {}).get("url", "")
-            if not link or urlsplit(link).netloc != urlsplit(self._base).netloc:
+            if urlsplit(answer.following).netloc != urlsplit(self._base).netloc:
                 return
-            following = link.removeprefix(self._base)
+            following = answer.following.removeprefix(self._base)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Make something new."""
@@ -79,10 +87,10 @@ class Api:
         """Remove something."""
         self._call("DELETE", path)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> requests.Response:
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         for attempt in range(1, TRIES + 1):
             answer = self._send(method, path, body, last=attempt == TRIES)
-            if answer is not None and answer.status_code < 400:
+            if answer is not None and answer.status < 400:
                 return answer
             wait = self._wait(method, answer, attempt)
             if wait is None or wait > self._patience or attempt == TRIES:
@@ -91,37 +99,38 @@ class Api:
             self._sleep(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, *, last: bool) -> requests.Response | None:
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, *, last: bool) -> Answer | None:
         """The answer; None if there was none and it may be tried again."""
         try:
-            return self._session.request(
+            answer = self._session.request(
                 method, self._base + path, json=body, timeout=TIMEOUT, allow_redirects=False, stream=True
             )
+            return _read(answer)
         except requests.RequestException as error:
             if last or method == "POST":
                 raise _unreachable(self._base, error) from error
             return None
 
-    def _wait(self, method: str, answer: requests.Response | None, attempt: int) -> float | None:
+    def _wait(self, method: str, answer: Answer | None, attempt: int) -> float | None:
         """Seconds until it may be tried again; None if it may not."""
         backoff = 2.0**attempt + random.random()  # noqa: S311 - jitter
         if answer is None:
             return backoff
-        if answer.status_code in (403, 429):
+        if answer.status in (403, 429):
             return self._limit(answer)
-        return backoff if answer.status_code >= 500 and method != "POST" else None
+        return backoff if answer.status >= 500 and method != "POST" else None
 
-    def _limit(self, answer: requests.Response) -> float | None:
+    def _limit(self, answer: Answer) -> float | None:
         headers = answer.headers
         if headers.get("retry-after", "").isdigit():
             return float(headers["retry-after"]) or 1.0
         if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
             return max(1.0, float(headers["x-ratelimit-reset"]) - self._now())
-        return 60.0 if answer.status_code == 429 or "secondary rate" in message_of(answer).lower() else None
+        return 60.0 if answer.status == 429 or "secondary rate" in message_of(answer).lower() else None
 
-    def _json(self, answer: requests.Response) -> Any:
+    def _json(self, answer: Answer) -> Any:
         try:
-            return json.loads(_body(answer))
+            return json.loads(answer.body)
         except ValueError as error:
             raise GitHubError(
                 f"{self._base} answered with something that is no JSON",
@@ -131,17 +140,25 @@ class Api:
             ) from error
 
 
-def message_of(answer: requests.Response) -> str:
+def _read(answer: requests.Response) -> Answer:
+    """The answer with its body; one that is beyond all bounds is as good as none."""
+    body = answer.raw.read(MAX_BYTES + 1, decode_content=True)
+    answer.close()
+    following = answer.links.get("next", {}).get("url", "")
+    return Answer(answer.status_code, answer.headers, following, body if len(body) <= MAX_BYTES else b"")
+
+
+def message_of(answer: Answer) -> str:
     """GitHub's own words in an error; empty if it said none."""
     try:
-        return str(json.loads(_body(answer)).get("message", ""))[:300]
+        return str(json.loads(answer.body).get("message", ""))[:300]
     except (ValueError, AttributeError):
         return ""
 
 
-def refusal(answer: requests.Response | None, method: str, path: str) -> GitHubError:
+def refusal(answer: Answer | None, method: str, path: str) -> GitHubError:
     """The error for an answer that is none of success."""
-    status = answer.status_code if answer is not None else 0
+    status = answer.status if answer is not None else 0
     said = message_of(answer) if answer is not None else ""
     found = next(each for each in _REFUSALS if status in each[0] and re.search(each[1], said, re.IGNORECASE))
     _, _, kind, why, remedy = found
@@ -178,14 +195,6 @@ _REFUSALS: tuple[tuple[Any, str, str, str, str], ...] = (
     (range(500, 600), "", "github-down", "GitHub has trouble of its own", "see githubstatus.com, and try again later"),
     (range(600), "", "github", "GitHub did not say why", "try again"),
 )
-
-
-def _body(answer: requests.Response) -> bytes:
-    """The body, read once, and never more than `MAX_BYTES` of it."""
-    if answer._content is False:  # as requests itself marks what is not read yet
-        data = answer.raw.read(MAX_BYTES + 1, decode_content=True)
-        answer._content = data if len(data) <= MAX_BYTES else b""
-    return answer.content
 
 
 def _unreachable(base: str, error: Exception) -> GitHubError:

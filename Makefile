@@ -1,0 +1,50 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The demo checks this version. Where an index with CPU builds is configured, pip takes the small one; else the CUDA one.
+TORCH ?= torch==2.13.0
+REPORTS := ci-gpu-report
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint format lock clean
+
+demo: $(VENV)/demo.done
+	@$(BIN)/ci-gpu run --engine local --report-dir $(REPORTS); code=$$?; \
+	echo "Reports: $(REPORTS)/report.html (for people), junit.xml, run.json, summary.md"; exit $$code
+
+test: lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/test.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports --no-cache
+
+format: $(VENV)/test.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The dependencies of the action, with the hash of every file that pip may take.
+lock: $(VENV)/test.done
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) $(REPORTS) build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/demo.done: $(VENV)/bin/python pyproject.toml
+	@echo "Installing torch and ci-gpu into $(VENV) (once)"
+	$(PIP) install --quiet '$(TORCH)'
+	$(PIP) install --quiet --editable .
+	touch $@
+
+$(VENV)/test.done: $(VENV)/demo.done pyproject.toml
+	$(PIP) install --quiet --group test
+	touch $@
