@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,7 +64,11 @@ def registry(folder: Path, *, htpasswd: str = "") -> Iterator[str]:
     )
     with _server((serve, "serve", str(folder / "config.yml")), folder / "log"):
         wait_for(lambda: _answers(f"http://127.0.0.1:{port}/v2/"), "the registry", folder / "log")
-        yield f"127.0.0.1:{port}"
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            _forget(f"127.0.0.1:{port}")
+    shutil.rmtree(folder / "data", ignore_errors=True)
 
 
 @contextmanager
@@ -78,6 +84,7 @@ def _dockerd(folder: Path) -> Iterator[str]:
         ready = (client, "version", "--format", "{{.Server.Version}}")
         wait_for(lambda: _succeeds(ready, env), "dockerd", folder / "log")
         yield host
+    shutil.rmtree(folder / "data", ignore_errors=True)  # pytest keeps the folders of three sessions
 
 
 @contextmanager
@@ -95,7 +102,18 @@ def _server(argv: tuple[str, ...], log: Path) -> Iterator[None]:
             process.wait()
 
 
-def wait_for(holds, what: str, log: Path) -> None:  # type: ignore[no-untyped-def]
+def _forget(address: str) -> None:
+    """podman's storage is the machine's own: what was pulled from a registry that is gone goes with it."""
+    env = {**os.environ, **images.configuration()}
+    listed = subprocess.run(("podman", "images", "--format", "json"), env=env, capture_output=True, check=False)
+    documents = json.loads(listed.stdout or b"[]") or ()
+    names = [name for each in documents for name in each.get("Names") or () if name.startswith(f"{address}/")]
+    if names:
+        # Without --force, which would take the image's other names too
+        subprocess.run(("podman", "rmi", *names), env=env, capture_output=True, check=False)
+
+
+def wait_for(holds: Callable[[], bool], what: str, log: Path) -> None:
     """Up to a minute; then the test cannot run here, and the end of the log says why."""
     for _ in range(300):
         if holds():

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-VERSION = "2"
+from tests.needs import program, unavailable
+
+VERSION = "3"
 CACHE = Path(os.environ.get("CI_GPU_TEST_CACHE") or Path.home() / ".cache/ci-gpu-tests")
 TORCH = "torch==2.13.0"
 
@@ -47,6 +49,7 @@ def configuration() -> dict[str, str]:
 def image(name: str) -> str:
     """The full name of an image, built if it is not there yet."""
     full = f"localhost/ci-gpu-test/{name}:{VERSION}"
+    program("podman")
     with _alone():
         if _podman("image", "exists", full, check=False).returncode != 0:
             RECIPES[name](full)
@@ -55,6 +58,7 @@ def image(name: str) -> str:
 
 def _base(full: str) -> None:
     """Debian 12, minimal, with its Python."""
+    program("debootstrap")
     with tempfile.TemporaryDirectory() as folder:
         include = "python3-minimal,libpython3-stdlib,libgomp1"
         _run("debootstrap", "--variant=minbase", f"--include={include}", "bookworm", f"{folder}/root")
@@ -87,27 +91,26 @@ def _no_python(full: str) -> None:
 
 def _python38(full: str) -> None:
     """pyenv's Python 3.8, relocated, with the oldest torch that ci-gpu supports: the CUDA 11.7 build of 1.13.1."""
-    home = next(iter(sorted(Path.home().glob(".pyenv/versions/3.8*"))))
+    home = _pyenv("3.8")
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(home, f"{folder}/python", symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__"))
         _run(str(home / "bin/python3.8"), "-m", "pip", "install", "-q", "--target", f"{folder}/site", "torch==1.13.1")
         lines = (
             f"FROM {_name('base')}",
-            "COPY python /opt/python38",
+            f"COPY python {home}",  # its own libraries are looked for at the path that it was built for
             "COPY site /opt/site38",
-            "ENV PATH=/opt/python38/bin:/usr/bin:/bin PYTHONPATH=/opt/site38",
+            f"ENV PATH={home}/bin:/usr/bin:/bin PYTHONPATH=/opt/site38",
         )
         _build(full, folder, "\n".join(lines) + "\n")
 
 
 def _python37(full: str) -> None:
     """pyenv's Python 3.7, which is too old."""
-    home = next(iter(sorted(Path.home().glob(".pyenv/versions/3.7*"))))
+    home = _pyenv("3.7")
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(home, f"{folder}/python", symlinks=True, ignore=shutil.ignore_patterns("test", "__pycache__"))
-        _build(
-            full, folder, f"FROM {_name('base')}\nCOPY python /opt/python37\nENV PATH=/opt/python37/bin:/usr/bin:/bin\n"
-        )
+        lines = (f"FROM {_name('base')}", f"COPY python {home}", f"ENV PATH={home}/bin:/usr/bin:/bin")
+        _build(full, folder, "\n".join(lines) + "\n")
 
 
 def _with_entrypoint(script: str) -> Callable[[str], None]:
@@ -155,13 +158,19 @@ def _build(full: str, folder: str, containerfile: str, *options: str) -> None:
     _podman("build", "-q", "-t", full, *options, "-f", f"{folder}/Containerfile", folder)
 
 
+def _pyenv(version: str) -> Path:
+    """An old Python that pyenv has built; no distribution offers it any more."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = sorted(root.glob(f"versions/{version}.*"))
+    return found[-1] if found else unavailable(f"pyenv has no Python {version}: pyenv install {version}")
+
+
 def _python311(*arguments: str) -> None:
     """The base image has Debian's Python 3.11: what goes into it must be for that one."""
     if sys.version_info[:2] == (3, 11):
         _run(sys.executable, *arguments)
         return
-    found = shutil.which("python3.11") or next(map(str, Path.home().glob(".pyenv/versions/3.11*/bin/python3.11")))
-    _run(found, *arguments)
+    _run(shutil.which("python3.11") or str(_pyenv("3.11") / "bin/python3.11"), *arguments)
 
 
 def _podman(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
