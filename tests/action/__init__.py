@@ -1,0 +1,1 @@
+"""The action as a runner runs it."""
