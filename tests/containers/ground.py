@@ -32,9 +32,10 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         _engine(self.env, "podman", "push", "-q", "--tls-verify=false", images.image(name), reference)
         return reference
 
-    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         """An engine's client with this ground's environment."""
-        return subprocess.run(argv, env={**os.environ, **self.env}, capture_output=True, text=True, check=False)
+        every = {**os.environ, **self.env, **env}
+        return subprocess.run(argv, env=every, input=stdin, capture_output=True, text=True, check=False)
 
 
 @contextmanager
