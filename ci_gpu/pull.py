@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import platform as this_machine
-import re
 import shutil
 import tempfile
 import time
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ci_gpu import engines, process, registry
+from ci_gpu import engines, process, refusal, registry
 from ci_gpu.engines import Engine
 from ci_gpu.errors import ConfigError, RunnerError
 from ci_gpu.model import ImageRef, PulledImage
@@ -42,7 +41,9 @@ def pull(
     pulled = found is None
     if found is None:
         _fetch(engine, engine_name, ref, platform, env, on_progress)
-        found = _inspected(engine, ref, env) or {}
+        found = _inspected(engine, ref, env)
+    if found is None:
+        raise refusal.failure(ref, "the engine pulled the image, and does not know it afterwards")
     image = _describe(ref, found, pulled=pulled, ask=lambda: registry.digest(ref, env, engine_name))
     _require_platform(image, str(found.get("Os", "linux")), platform)
     return image
@@ -58,18 +59,20 @@ def login(
         RunnerError: there is no password, or the registry refuses it (``unauthorized``).
     """
     if not password:
-        raise _refused(host, "CI_GPU_REGISTRY_PASSWORD is empty")
+        raise refusal.no_login(host, "CI_GPU_REGISTRY_PASSWORD is empty")
     with tempfile.TemporaryDirectory(prefix="ci-gpu-login-") as folder:
         private = {**env, **_private_configuration(engine_name, Path(folder), env)}
         argv = (engine_name, "login", "--username", username, "--password-stdin", host)
         done = process.run(argv, stdin=password, env=private, timeout=60)
         if done.returncode != 0:
-            raise _refused(host, done.stderr.replace(password, "***"))
+            raise refusal.no_login(host, done.stderr.replace(password, "***"))
         yield private
 
 
 def _inspected(engine: Engine, ref: ImageRef, env: Mapping[str, str]) -> dict[str, Any] | None:
     done = process.run(engine.inspect(str(ref)), env=env)
+    if done.returncode != 0 and refusal.cause(done.stderr) == "engine-down":
+        raise refusal.failure(ref, done.stderr)
     with contextlib.suppress(ValueError, LookupError, TypeError):
         return dict(json.loads(done.stdout)[0]) if done.returncode == 0 else None
     return None
@@ -89,7 +92,18 @@ def _fetch(
             tail.append("i/o timeout: no progress")
             code = 1
     if code != 0:
-        raise failure(ref, "\n".join(tail), lambda: registry.tags(ref, env, engine_name))
+        raise _failure(engine_name, ref, "\n".join(tail), env)
+
+
+def _failure(engine_name: str, ref: ImageRef, said: str, env: Mapping[str, str]) -> RunnerError:
+    """Where the tag is missing, the registry is asked for those that it has."""
+    error = refusal.failure(ref, said)
+    if error.kind != "tag-not-found":
+        return error
+    try:
+        return refusal.no_such_tag(ref, registry.tags(ref, env, engine_name))
+    except registry.NoRepositoryError:
+        return refusal.no_such_repository(ref)
 
 
 def _describe(ref: ImageRef, found: Mapping[str, Any], *, pulled: bool, ask: Callable[[], str]) -> PulledImage:
@@ -131,98 +145,9 @@ def _require_platform(image: PulledImage, system: str, platform: str) -> None:
         raise RunnerError(
             f"{image.reference} is for {system}/{image.architecture}, not for linux/{wanted}",
             why="engines pull an image for another processor without a word if it is the only one there",
-            remedy="choose a tag that exists for this architecture, or a runner for the image",
+            remedy="choose a tag or a runner of the other kind; if the tag was moved since, --pull always fetches it anew",
             kind="wrong-platform",
         )
-
-
-_CAUSES = (
-    ("rate-limited", r"toomanyrequests|pull rate limit|\b429\b"),
-    ("no-space", r"no space left on device"),
-    ("wrong-platform", r"no matching manifest|no image found in (manifest list|image index)|no match for platform"),
-    ("tag-not-found", r"manifest unknown|manifest for .* not found|not found: manifest|: not found\s*$"),
-    ("repo-not-found", r"name unknown|repository .* not found|name_unknown"),
-    (
-        "unauthorized",
-        r"unauthorized|authentication required|no basic auth credentials|denied",
-    ),
-    ("engine-down", r"cannot connect to the docker daemon|permission denied.*docker\.sock"),
-    (
-        "registry-unreachable",
-        r"no such host|i/o timeout|connection refused|connection reset|tls|x509|server gave http response|"
-        r"network is unreachable|context deadline|unexpected http status: 5\d\d|\b5\d\d\b|\beof\b",
-    ),
-)
-
-_WORDS = {
-    "rate-limited": (
-        "the registry's rate limit is reached",
-        "anonymous pulls are counted for all that share this address",
-        "log in with --registry-username, wait, or pull from a mirror such as ghcr.io/pytorch/pytorch",
-    ),
-    "no-space": (
-        "the disk is full",
-        "images of several gigabytes pile up on a runner",
-        "`docker system df` or `podman system df` shows what takes the room; prune what nobody uses",
-    ),
-    "wrong-platform": (
-        "there is no image for this processor under that tag",
-        "the tag was built for another architecture only",
-        "choose another tag, or a runner of the architecture it was built for",
-    ),
-    "repo-not-found": (
-        "there is no such repository",
-        "a typing error, or it was moved",
-        "check registry and repository; the tag was not even looked at",
-    ),
-    "unauthorized": (
-        "the registry does not let us",
-        "the repository is private, or does not exist: registries answer the same to both",
-        "check the name; log in with --registry-username and CI_GPU_REGISTRY_PASSWORD",
-    ),
-    "engine-down": (
-        "the engine does not answer",
-        "its service is not running, or this user may not talk to it",
-        "start it, or add the user to its group",
-    ),
-    "registry-unreachable": (
-        "the registry cannot be reached",
-        "no network, a name that does not resolve, a proxy or a certificate in between, or the registry is down",
-        "try again; from the runner, look with curl at the address of the registry",
-    ),
-}
-
-
-def failure(ref: ImageRef, said: str, tags: Callable[[], tuple[str, ...]]) -> RunnerError:
-    """The error for a pull that ended with these words; ``tags`` is asked only where it helps."""
-    text = said.lower()
-    kind = next((name for name, pattern in _CAUSES if re.search(pattern, text, re.MULTILINE)), "pull-failed")
-    if kind == "tag-not-found":
-        return _no_such_tag(ref, tags())
-    if kind == "pull-failed":
-        last = ([line for line in said.splitlines() if line.strip()] or ["no reason given"])[-1].strip()
-        what, why, remedy = last[:500], "the engine said no more", "pull it by hand to see more"
-    else:
-        what, why, remedy = _WORDS[kind]
-    return RunnerError(f"{ref} cannot be pulled: {what}", why=why, remedy=remedy, kind=kind)
-
-
-def _no_such_tag(ref: ImageRef, offered: tuple[str, ...]) -> RunnerError:
-    source = offered or registry.known_tags(ref)
-    near = registry.nearest(ref.tag, source)
-    names = ", ".join(f"{ref.repository.removeprefix('library/')}:{tag}" for tag in near)
-    if not near:
-        remedy = "look up the tags of the repository in its registry"
-    elif offered:
-        remedy = f"the nearest of its {len(offered)} tags: {names}"
-    else:
-        remedy = f"the registry did not tell its tags; as far as we know, these exist: {names}"
-    return RunnerError(
-        f"{ref} cannot be pulled: there is no such tag",
-        why="not every CUDA version is built for every torch, and the tags name cuDNN, too",
-        remedy=remedy,
-        kind="tag-not-found",
-    )
 
 
 def _not_here(ref: ImageRef) -> RunnerError:
@@ -231,16 +156,6 @@ def _not_here(ref: ImageRef) -> RunnerError:
         why="--pull never was asked for, and nobody has pulled it before",
         remedy="--pull missing fetches it once",
         kind="not-here",
-    )
-
-
-def _refused(host: str, said: str) -> RunnerError:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return RunnerError(
-        f"the login to {host} failed: {lines[-1][:300] if lines else 'no reason given'}",
-        why="user or password are wrong, or expired; some registries want a token instead of the password",
-        remedy="check --registry-username, and the secret behind CI_GPU_REGISTRY_PASSWORD",
-        kind="unauthorized",
     )
 
 

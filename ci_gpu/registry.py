@@ -1,15 +1,15 @@
-"""What a registry offers: its tags, by the OCI distribution API, and which of them is nearest to a wrong one."""
+"""What a registry offers, asked by the OCI distribution API with the engine's own login."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import difflib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ci_gpu import process
@@ -31,41 +31,21 @@ _MANIFESTS = ", ".join(
         "docker.distribution.manifest.v2",
     )
 )
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _HOSTS = {"docker.io": "registry-1.docker.io"}
 _KEYS = {"docker.io": ("https://index.docker.io/v1/", "docker.io", "registry-1.docker.io")}
 
-KNOWN_TAGS = {
-    "docker.io/pytorch/pytorch": {
-        "1.13.1": ("11.6", "8"),
-        "2.0.1": ("11.7", "8"),
-        "2.1.2": ("11.8 12.1", "8"),
-        "2.2.2": ("11.8 12.1", "8"),
-        "2.3.1": ("11.8 12.1", "8"),
-        "2.4.1": ("11.8 12.1 12.4", "9"),
-        "2.5.1": ("11.8 12.1 12.4", "9"),
-        "2.6.0": ("11.8 12.4 12.6", "9"),
-        "2.7.1": ("11.8 12.6 12.8", "9"),
-        "2.8.0": ("12.6 12.8 12.9", "9"),
-        "2.9.0": ("12.6 12.8 13.0", "9"),
-        "2.10.0": ("12.6 12.8 13.0", "9"),
-        "2.11.0": ("12.6 12.8 13.0", "9"),
-        "2.12.0": ("12.6 13.0 13.2", "9"),
-        "2.13.0": ("12.6 13.0 13.2", "9"),
-    }
-}
-"""torch: (CUDA versions, cuDNN), from PyTorch's release matrix as of November 2026: hints, never the truth."""
 
-
-class Tag(NamedTuple):
-    """A tag of the form that PyTorch's images have."""
-
-    torch: tuple[int, ...]
-    cuda: tuple[int, ...]
-    flavour: str
+class NoRepositoryError(Exception):
+    """The registry answers, and has no such repository. Of a missing tag it says the same to a pull."""
 
 
 def tags(ref: ImageRef, env: Mapping[str, str], engine: str) -> tuple[str, ...]:
-    """All tags of the repository, as the engine's own login is allowed to see them; empty if they cannot be had."""
+    """All tags of the repository, as the engine's own login is allowed to see them; empty if they cannot be had.
+
+    Raises:
+        NoRepositoryError: there is none of that name.
+    """
     with _asking(ref) as session:
         return _tags(session, ref, credentials(ref.registry, env, engine))
     return ()
@@ -76,6 +56,7 @@ def digest(ref: ImageRef, env: Mapping[str, str], engine: str) -> str:
     with _asking(ref) as session:
         login = credentials(ref.registry, env, engine)
         answer = _answer(session, ref, f"manifests/{ref.tag or ref.digest}", login, {"Accept": _MANIFESTS})
+        answer.raise_for_status()
         found = answer.headers.get("Docker-Content-Digest", "")
         return found if re.fullmatch(r"sha256:[0-9a-f]{64}", found) else ""
     return ""
@@ -89,43 +70,9 @@ def _asking(ref: ImageRef) -> Iterator[requests.Session]:
     expected = (requests.RequestException, ValueError, LookupError, TypeError)
     with contextlib.suppress(*expected), requests.Session() as session:
         session.trust_env = False  # no .netrc: the only credentials sent are the engine's
-        session.proxies = requests.utils.get_environ_proxies(f"https://{ref.registry}")
+        session.proxies = requests.utils.get_environ_proxies(_base(ref.registry))
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         yield session
-
-
-def known_tags(ref: ImageRef) -> tuple[str, ...]:
-    """Tags that we know of without asking anybody."""
-    table = KNOWN_TAGS.get(ref.name, {})
-    return tuple(
-        f"{torch}-cuda{cuda}-cudnn{cudnn}-{flavour}"
-        for torch, (cudas, cudnn) in table.items()
-        for cuda in cudas.split()
-        for flavour in ("runtime", "devel")
-    )
-
-
-def nearest(wanted: str, offered: tuple[str, ...], count: int = 3) -> tuple[str, ...]:
-    """The offered tags nearest to a wrong one: first the same torch, then the same CUDA, then what looks alike."""
-    aim = parse(wanted)
-    if aim is None:
-        return tuple(difflib.get_close_matches(wanted, offered, n=count, cutoff=0.5))
-    parsed = [(tag, found) for tag in offered if (found := parse(tag))]
-    flavoured = [(tag, found) for tag, found in parsed if not aim.flavour or found.flavour == aim.flavour] or parsed
-    same_torch = sorted(
-        (pair for pair in flavoured if pair[1].torch == aim.torch), key=lambda pair: _distance(pair[1].cuda, aim.cuda)
-    )
-    same_cuda = sorted(
-        (pair for pair in flavoured if pair[1].cuda == aim.cuda), key=lambda pair: _distance(pair[1].torch, aim.torch)
-    )
-    mixed = [*same_torch[:2], *same_cuda[:1], *same_torch[2:], *same_cuda[1:]]
-    names = dict.fromkeys(tag for tag, _ in mixed)
-    return tuple(names)[:count] or tuple(difflib.get_close_matches(wanted, offered, n=count, cutoff=0.5))
-
-
-def parse(tag: str) -> Tag | None:
-    """``2.9.0-cuda12.8-cudnn9-devel`` as numbers; None for a tag of another form."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)+)-cuda(\d+(?:\.\d+)+)(?:-cudnn\d+)?(?:-(runtime|devel))?", tag)
-    return Tag(_numbers(match[1]), _numbers(match[2]), match[3] or "") if match else None
 
 
 def credentials(registry: str, env: Mapping[str, str], engine: str) -> tuple[str, str] | None:
@@ -169,7 +116,10 @@ def _tags(session: requests.Session, ref: ImageRef, login: tuple[str, str] | Non
     path, found = "tags/list?n=1000", []
     for _ in range(MAX_PAGES):
         answer = _answer(session, ref, path, login, {})
-        found += [tag for tag in _json(answer)["tags"] or () if isinstance(tag, str) and len(tag) <= 128]
+        if answer.status_code == 404:
+            raise NoRepositoryError
+        answer.raise_for_status()
+        found += [tag for tag in _json(answer)["tags"] or () if isinstance(tag, str) and _TAG.fullmatch(tag)]
         following = urlsplit(answer.links.get("next", {}).get("url", ""))
         if not following.query:
             break
@@ -181,13 +131,12 @@ def _answer(
     session: requests.Session, ref: ImageRef, path: str, login: tuple[str, str] | None, headers: dict[str, str]
 ) -> requests.Response:
     """The answer to a question about the repository, with the authorisation that the registry asks for."""
-    base = f"{_scheme(ref.registry)}://{_HOSTS.get(ref.registry, ref.registry)}"
+    base = _base(ref.registry)
     url = f"{base}/v2/{ref.repository}/{path}"
     answer = _get(session, url, headers)
     if answer.status_code == 401:
         challenge = answer.headers.get("WWW-Authenticate", "")
         answer = _get(session, url, {**headers, **_authorised(session, challenge, base, login)})
-    answer.raise_for_status()
     return answer
 
 
@@ -217,21 +166,8 @@ def _json(answer: requests.Response) -> Any:
     return json.loads(data)
 
 
-def _scheme(registry: str) -> str:
+def _base(registry: str) -> str:
     """Plain http only to this very machine, as docker does it."""
     host = registry.rpartition(":")[0] or registry
-    return "http" if host in ("localhost", "127.0.0.1", "[::1]") else "https"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
-def _distance(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-    """How far two versions are apart, majors first: 13.0 is nearer to 12.8 than 13.2 is."""
-    return abs(_weight(one) - _weight(other))
-
-
-def _weight(version: tuple[int, ...]) -> int:
-    major, minor, patch = (*version, 0, 0, 0)[:3]
-    return (major * 1000 + minor) * 1000 + patch
+    scheme = "http" if host in ("localhost", "127.0.0.1", "[::1]") else "https"
+    return f"{scheme}://{_HOSTS.get(registry, registry)}"

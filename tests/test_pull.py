@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,53 +20,6 @@ from ci_gpu.model import ImageRef, PulledImage
 from tests.containers.ground import Ground, free_port
 from tests.containers.ground import registry as real_registry
 from tests.needs import program
-
-REF = ImageRef.parse("pytorch/pytorch:2.9.0-cuda11.8-devel")
-
-# As the engines said it, captured from podman 4.3.1 and docker 20.10 / 28.2 against a registry that plays each failure.
-SAYINGS = [
-    ("toomanyrequests: You have reached your unauthenticated pull rate limit.", "rate-limited"),
-    ("failed to register layer: write /big: no space left on device", "no-space"),
-    ("no matching manifest for linux/amd64 in the manifest list entries", "wrong-platform"),
-    ('no image found in manifest list for architecture amd64, variant "", OS linux', "wrong-platform"),
-    ("Error response from daemon: manifest for x:y not found: manifest unknown: manifest unknown", "tag-not-found"),
-    ("reading manifest y in docker.io/x: manifest unknown", "tag-not-found"),
-    ("Error response from daemon: name unknown: repository name not known to registry", "repo-not-found"),
-    ("pull access denied for x, repository does not exist or may require 'docker login'", "unauthorized"),
-    ("errors: denied: requested access to the resource is denied", "unauthorized"),
-    ("unauthorized: authentication required", "unauthorized"),
-    ("Error response from daemon: Head http://x/v2/a/manifests/1: no basic auth credentials", "unauthorized"),
-    ("dial tcp: lookup registry-1.docker.io on 8.8.8.8:53: no such host", "registry-unreachable"),
-    ("dial tcp 127.0.0.1:9: connect: connection refused", "registry-unreachable"),
-    ("received unexpected HTTP status: 503 Service Unavailable", "registry-unreachable"),
-    ("x509: certificate signed by unknown authority", "registry-unreachable"),
-    ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "engine-down"),
-    ("something that nobody has ever seen", "pull-failed"),
-    ("", "pull-failed"),
-]
-
-
-@pytest.mark.parametrize(("said", "kind"), SAYINGS)
-def test_what_an_engine_says_is_one_kind_with_a_remedy(said: str, kind: str) -> None:
-    error = pull.failure(REF, said, lambda: ())
-
-    assert (error.kind, error.exit_code) == (kind, 3)
-    assert error.why
-    assert error.remedy
-
-
-def test_the_article_s_tag_suggests_tags_that_exist() -> None:
-    error = pull.failure(REF, "manifest unknown", lambda: ())
-
-    assert "pytorch/pytorch:2.9.0-cuda12.6-cudnn9-devel" in error.remedy
-    assert "pytorch/pytorch:2.7.1-cuda11.8-cudnn9-devel" in error.remedy
-    assert "as far as we know" in error.remedy
-
-
-def test_where_the_registry_tells_its_tags_they_are_believed_and_ours_are_not() -> None:
-    error = pull.failure(REF, "manifest unknown", lambda: ("2.9.0-cuda13.0-cudnn9-devel",))
-
-    assert error.remedy == "the nearest of its 1 tags: pytorch/pytorch:2.9.0-cuda13.0-cudnn9-devel"
 
 
 def do_pull(ground: Ground, engine: str, reference: str, policy: str = "always", platform: str = "") -> PulledImage:
@@ -88,10 +42,11 @@ class TestRealPulls:
     def test_an_image_is_pinned_to_the_digest_in_the_registry(self, real_ground: Ground, engine_name: str) -> None:
         reference = real_ground.pushed("no-torch", "1", "ci-gpu-test/pinned")
         image = do_pull(real_ground, engine_name, reference)
-        again = real_ground.run(engine_name, "pull", f"{reference.rpartition(':')[0]}@{image.digest}")
 
-        assert again.returncode == 0, again.stderr
-        assert image.architecture == "amd64" if os.uname().machine == "x86_64" else "arm64"
+        assert image.digest == _offered(real_ground, "ci-gpu-test/pinned", "1")
+        assert image.image_id.removeprefix("sha256:").isalnum()
+        assert image.architecture == pull.ARCHITECTURES[os.uname().machine]
+        assert image.entrypoint == ()
         assert image.size > 100_000_000
         assert image.pulled
 
@@ -120,9 +75,17 @@ class TestRealPulls:
         assert "the nearest of its 2 tags: ci-gpu-test/pytorch:2.9.0-cuda12.6-cudnn9-devel" in remedy
 
     def test_a_missing_repository_is_not_a_missing_tag(self, real_ground: Ground, engine_name: str) -> None:
+        """Although the engines are told the same of both: the list of tags tells them apart."""
         kind, _ = kind_of(real_ground, engine_name, f"{real_ground.registry}/ci-gpu-test/never-pushed:1")
 
-        assert kind in ("repo-not-found", "tag-not-found")  # the registry itself answers with either
+        assert kind == "repo-not-found"
+
+    def test_a_missing_digest_suggests_no_tags(self, real_ground: Ground, engine_name: str) -> None:
+        name = real_ground.pushed("no-python", "1", "ci-gpu-test/digests").rpartition(":")[0]
+        kind, remedy = kind_of(real_ground, engine_name, f"{name}@sha256:{'0' * 64}")
+
+        assert kind == "tag-not-found"
+        assert remedy == "name a tag, and let ci-gpu record its digest"
 
     def test_a_registry_that_is_down_is_the_network_s_fault(self, real_ground: Ground, engine_name: str) -> None:
         assert kind_of(real_ground, engine_name, f"127.0.0.1:{free_port()}/a/b:1")[0] == "registry-unreachable"
@@ -133,6 +96,38 @@ class TestRealPulls:
         reference = real_ground.pushed("foreign", "1", "ci-gpu-test/foreign")
 
         assert kind_of(real_ground, engine_name, reference)[0] == "wrong-platform"
+
+    def test_an_index_without_this_processor(self, real_ground: Ground, engine_name: str) -> None:
+        index = f"{real_ground.registry}/ci-gpu-test/index:1"
+        foreign = real_ground.pushed("foreign", "1", "ci-gpu-test/foreign")
+        for words in (("create", index), ("add", index, f"docker://{foreign}"), ("push", index, f"docker://{index}")):
+            done = real_ground.run("podman", "manifest", *words)
+            assert done.returncode == 0, done.stderr
+        real_ground.run("podman", "rmi", index)
+
+        assert kind_of(real_ground, engine_name, index)[0] == "wrong-platform"
+
+    def test_the_entrypoint_is_recorded(self, real_ground: Ground, engine_name: str) -> None:
+        image = do_pull(real_ground, engine_name, real_ground.pushed("stubborn", "1", "ci-gpu-test/stubborn"))
+
+        assert image.entrypoint == ("/entrypoint.sh",)
+
+    def test_a_registry_that_is_broken_is_not_the_image_s_fault(self, real_ground: Ground) -> None:
+        with _refusing(503, "UNAVAILABLE", "try again") as address:
+            assert kind_of(_trusting(real_ground, address), "docker", f"{address}/a/b:1")[0] == "registry-unreachable"
+
+    @pytest.mark.parametrize("policy", ["missing", "always", "never"])
+    def test_a_daemon_that_is_away_is_named(self, real_ground: Ground, tmp_path: Path, policy: str) -> None:
+        away = Ground(env={**real_ground.env, "DOCKER_HOST": f"unix://{tmp_path}/none"}, registry=real_ground.registry)
+
+        assert kind_of(away, "docker", f"{away.registry}/a/b:1", policy=policy)[0] == "engine-down"
+
+    def test_a_full_disk_is_told_apart(self, real_ground: Ground, tmp_path: Path) -> None:
+        """podman's storage on a disk of 30 MB."""
+        reference = real_ground.pushed("no-torch", "1", "ci-gpu-test/big")
+        with _small_disk(tmp_path / "disk") as env:
+            ground = Ground(env={**real_ground.env, **env}, registry=real_ground.registry)
+            assert kind_of(ground, "podman", reference)[0] == "no-space"
 
     def test_a_rate_limit_is_told_apart(self, real_ground: Ground) -> None:
         """By docker; podman says the same after trying for two minutes by itself."""
@@ -162,6 +157,44 @@ def test_a_private_registry_by_login_without_leaking_the_password(
             folder = Path(env.get("DOCKER_CONFIG") or Path(env["REGISTRY_AUTH_FILE"]).parent)
         assert not folder.exists()
     assert "s3cret" not in json.dumps(ground.env)
+
+
+@pytest.mark.engine
+def test_a_login_to_a_registry_that_is_away_is_no_wrong_password(real_ground: Ground, engine_name: str) -> None:
+    host = f"127.0.0.1:{free_port()}"
+    with pytest.raises(RunnerError) as caught, pull.login(engine_name, host, "user", "s3cret", env=real_ground.env):
+        pass
+
+    assert caught.value.kind == "registry-unreachable"
+
+
+def test_there_is_no_login_without_a_password() -> None:
+    with (
+        pytest.raises(RunnerError, match="CI_GPU_REGISTRY_PASSWORD is empty"),
+        pull.login("docker", "x", "u", "", env={}),
+    ):
+        pass
+
+
+def _offered(ground: Ground, repository: str, tag: str) -> str:
+    """The digest under which the registry itself has a tag."""
+    accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    url = f"http://{ground.registry}/v2/{repository}/manifests/{tag}"
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept})) as answer:
+        return str(answer.headers["Docker-Content-Digest"])
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[dict[str, str]]:
+    """Settings of podman under which its storage is a disk of 30 MB."""
+    folder.mkdir()
+    settings = folder.with_suffix(".conf")
+    settings.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}"\nrunroot = "{folder}-run"\n')
+    subprocess.run([program("mount"), "-t", "tmpfs", "-o", "size=30m", "tmpfs", str(folder)], check=True)
+    try:
+        yield {"CONTAINERS_STORAGE_CONF": str(settings)}
+    finally:
+        subprocess.run([program("umount"), "--lazy", str(folder)], check=True)
 
 
 def _push_as_user(ground: Ground, reference: str, folder: Path) -> None:
