@@ -184,10 +184,11 @@ def test_every_input_is_an_option_and_every_option_is_an_input() -> None:
 SETTINGS = {name.replace("_", "-"): getattr(config.Settings(), name) for name in config.Settings.__struct_fields__}
 
 
-def test_what_a_workflow_does_not_say_is_left_to_the_file_except_that_a_gpu_is_asked_for() -> None:
+def test_what_a_workflow_does_not_say_is_left_to_the_file_except_what_protects() -> None:
+    """A file of the pull request's does not do without the GPU, the container or its isolation."""
     said = {name: ACTION["inputs"][name]["default"] for name in SETTINGS if ACTION["inputs"][name]["default"]}
 
-    assert said == {"device": "cuda"}
+    assert said == {"device": "cuda", "engine": "auto", "network": "none"}
 
 
 def test_every_output_of_the_action_is_one_that_ci_gpu_writes() -> None:
