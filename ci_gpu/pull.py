@@ -145,7 +145,7 @@ def _require_platform(image: PulledImage, system: str, platform: str) -> None:
         raise RunnerError(
             f"{image.reference} is for {system}/{image.architecture}, not for linux/{wanted}",
             why="engines pull an image for another processor without a word if it is the only one there",
-            remedy="choose a tag or a runner of the other kind; if the tag was moved since, --pull always fetches it anew",
+            remedy="choose a tag or a runner of the other kind; if the tag was moved, --pull always fetches it anew",
             kind="wrong-platform",
         )
 

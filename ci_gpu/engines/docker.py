@@ -10,6 +10,8 @@ from ci_gpu.model import Job
 
 CONTAINERS = True
 
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY")
+
 
 def info() -> Argv:
     """Prints a JSON document about the daemon; fails where it cannot be reached."""
@@ -56,6 +58,7 @@ def run(job: Job, command: Argv) -> Argv:
         *_hardening.confinement(job),
         *_hardening.limits(job),
         *_gpus(job),
+        *_no_proxies(),
         *_hardening.environment(job),
         *options,
         job.image,
@@ -76,6 +79,11 @@ def remove(containers: tuple[str, ...]) -> Argv:
 def list_labelled(label: str) -> Argv:
     """Prints one JSON document a line."""
     return ("docker", "ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", "{{json .}}")
+
+
+def _no_proxies() -> Argv:
+    """The client's configuration may name proxies, with passwords, and would hand them to every container."""
+    return tuple(word for name in _PROXIES for each in (name, name.lower()) for word in ("--env", f"{each}="))
 
 
 def _gpus(job: Job) -> Argv:

@@ -107,11 +107,10 @@ def _forget(address: str) -> None:
     """podman's storage is the machine's own: what was pulled from a registry that is gone goes with it."""
     env = {**os.environ, **images.configuration()}
     listed = subprocess.run(("podman", "images", "--format", "json"), env=env, capture_output=True, check=False)
-    documents = json.loads(listed.stdout or b"[]") or ()
-    names = [name for each in documents for name in each.get("Names") or () if name.startswith(f"{address}/")]
-    if names:
-        # Without --force, which would take the image's other names too
-        subprocess.run(("podman", "rmi", *names), env=env, capture_output=True, check=False)
+    for each in json.loads(listed.stdout or b"[]") or ():
+        names = [name for name in each.get("Names") or () if name.startswith(f"{address}/")]
+        if names:  # untag, since rmi of the last of several names takes the image with it
+            subprocess.run(("podman", "untag", each["Id"], *names), env=env, capture_output=True, check=False)
 
 
 def wait_for(holds: Callable[[], bool], what: str, log: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from ci_gpu import engines
+from ci_gpu.engines import _hardening
 from ci_gpu.model import Job, Limits
 
 JOB = Job(
@@ -67,6 +68,28 @@ def test_a_container_is_held_tight(name: str) -> None:
     } <= pairs(argv)
     assert {"--read-only", "--interactive", "--init"} <= set(argv)
     assert not {"--privileged", "--volume", "-v", "--mount", "--pid", "--ipc", "--rm"} & set(argv)
+
+
+WHOLE = {
+    "podman": "podman run --interactive --pull never --log-driver none --stop-timeout 10 --read-only-tmpfs=false"
+    " --http-proxy=false --name n --network none --hostname ci-gpu --cap-drop ALL --security-opt no-new-privileges"
+    " --read-only --tmpfs /tmp:rw,exec,nosuid,nodev,mode=1777,size=16g --pids-limit 4096 --shm-size 2g"
+    " --device nvidia.com/gpu=0 --env NVIDIA_VISIBLE_DEVICES=void ENVIRONMENT i python3 -c code",
+    "docker": "docker run --interactive --pull never --log-driver none --stop-timeout 10"
+    " --name n --network none --hostname ci-gpu --cap-drop ALL --security-opt no-new-privileges"
+    " --read-only --tmpfs /tmp:rw,exec,nosuid,nodev,mode=1777,size=16g --pids-limit 4096 --shm-size 2g"
+    " --device nvidia.com/gpu=0 --env NVIDIA_VISIBLE_DEVICES=void"
+    " --env HTTP_PROXY= --env http_proxy= --env HTTPS_PROXY= --env https_proxy= --env FTP_PROXY= --env ftp_proxy="
+    " --env ALL_PROXY= --env all_proxy= ENVIRONMENT i python3 -c code",
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_whole_command_word_for_word(name: str) -> None:
+    job = Job(image="i", name="n", labels=(), gpus=("0",), gpu_mode="cdi")
+    ours = " ".join(_hardening.environment(job))
+
+    assert " ".join(engines.load(name).run(job, ("python3", "-c", "code"))) == WHOLE[name].replace("ENVIRONMENT", ours)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)

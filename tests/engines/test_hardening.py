@@ -49,7 +49,7 @@ print(json.dumps({
     "user": getpass.getuser(),
     "home": os.environ["HOME"],
     "visible": os.environ.get("NVIDIA_VISIBLE_DEVICES"),
-    "proxies": sorted(name for name in os.environ if name.lower().endswith("_proxy")),
+    "proxies": sorted(name for name in os.environ if name.lower().endswith("_proxy") and os.environ[name]),
     "forks": refused(fork_until_refused),
     "children": len(children),
     "stdin": input(),
@@ -60,8 +60,10 @@ for child in children:
 
 
 @pytest.fixture(params=["", "4321:4321"], ids=["image-user", "unknown-uid"])
-def seen(request: pytest.FixtureRequest, real_ground: Ground, engine_name: str) -> dict[str, Any]:
+def seen(request: pytest.FixtureRequest, real_ground: Ground, engine_name: str, tmp_path: Path) -> dict[str, Any]:
     """What one container found, as its image's user or as a uid that has no name there."""
+    proxy = "http://user:secret@proxy.example"
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": {"httpProxy": proxy, "allProxy": proxy}}}))
     ref = ImageRef.parse(real_ground.pushed("no-torch", "1", "ci-gpu-test/held"))
     pull.pull(engine_name, ref, policy="missing", platform="", env=real_ground.env, on_progress=str)
     job = Job(
@@ -73,7 +75,7 @@ def seen(request: pytest.FixtureRequest, real_ground: Ground, engine_name: str) 
     )
     argv = engines.load(engine_name).run(job, ("python3", "-c", LOOK))
     with containers.removed_afterwards(engines.load(engine_name), job.name, real_ground.env):
-        done = real_ground.run(*argv, stdin="through stdin\n", HTTPS_PROXY="http://user:secret@proxy.example")
+        done = real_ground.run(*argv, stdin="through stdin\n", HTTPS_PROXY=proxy, DOCKER_CONFIG=str(tmp_path))
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
