@@ -107,8 +107,8 @@ def _from_auth_file(
                 return said["Username"], said["Secret"]
         auth = document.get("auths", {}).get(key, {}).get("auth", "")
         if auth:
-            user, _, password = base64.b64decode(auth).decode().partition(":")
-            return user, password
+            user, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
+            return (user, password) if colon else None
     return None
 
 

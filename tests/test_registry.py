@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import http.server
 import json
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,3 +60,108 @@ def test_our_login_goes_to_no_realm_over_plain_http() -> None:
     challenge = 'Bearer realm="http://elsewhere.example/token",service="x",scope="y"'
     with pytest.raises(ValueError, match="plain http"):
         registry._authorised(None, challenge, "https://registry.example", ("user", "password"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable", "file"),
+    [
+        ("docker", "DOCKER_CONFIG", "config.json"),
+        ("docker", "HOME", ".docker/config.json"),
+        ("podman", "REGISTRY_AUTH_FILE", "auth.json"),
+        ("podman", "XDG_RUNTIME_DIR", "containers/auth.json"),
+        ("podman", "HOME", ".config/containers/auth.json"),
+        ("podman", "HOME", ".docker/config.json"),
+    ],
+)
+def test_the_login_is_found_where_the_engine_keeps_it(tmp_path: Path, engine: str, variable: str, file: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"auths": {"r.example:5000": {"auth": base64.b64encode(b"user:pa:ss").decode()}}}))
+    env = {variable: str(path if variable == "REGISTRY_AUTH_FILE" else tmp_path)}
+
+    assert registry.credentials("r.example:5000", env, engine) == ("user", "pa:ss")
+    assert registry.credentials("other.example", env, engine) is None
+
+
+@pytest.mark.parametrize("settings", [{"credsStore": "fake"}, {"credHelpers": {"r.example": "fake"}}])
+def test_a_credential_helper_is_asked_by_its_protocol(tmp_path: Path, settings: dict[str, object]) -> None:
+    helper = tmp_path / "docker-credential-fake"
+    helper.write_text(
+        '#!/bin/sh\n[ "$1" = get ] && host=$(cat) && echo "{\\"Username\\":\\"$host\\",\\"Secret\\":\\"s\\"}"\n'
+    )
+    helper.chmod(0o755)
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    env = {"DOCKER_CONFIG": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    assert registry.credentials("r.example", env, "docker") == ("r.example", "s")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"auths": []}', '{"auths": {"r.example": {"auth": "%%%"}}}', '{"auths": 7}']
+)
+def test_a_damaged_auth_file_is_no_login(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+
+    assert registry.credentials("r.example", {"DOCKER_CONFIG": str(tmp_path)}, "docker") is None
+
+
+def test_tags_are_read_over_pages_with_a_token_and_from_this_host_only(tmp_path: Path) -> None:
+    with _hub() as (address, asked):
+        auth = base64.b64encode(b"user:s3cret").decode()
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {address: {"auth": auth}}}))
+        ref = ImageRef.parse(f"{address}/some/thing:1")
+        found = registry.tags(ref, {"DOCKER_CONFIG": str(tmp_path)}, "docker")
+
+    assert found == ("a", "b", "c")
+    assert f"Basic {auth}" in {login for path, login in asked if path.startswith("/token?")}
+    assert {login for path, login in asked if path.startswith("/v2/")} == {"", "Bearer t0ken"}
+
+
+def test_a_list_of_tags_that_never_ends_is_cut_off(tmp_path: Path) -> None:
+    with _hub(endless=True) as (address, asked):
+        found = registry.tags(ImageRef.parse(f"{address}/some/thing:1"), {"HOME": str(tmp_path)}, "docker")
+
+    assert len(found) == registry.MAX_PAGES
+    assert len(asked) <= 3 * registry.MAX_PAGES
+
+
+@contextmanager
+def _hub(*, endless: bool = False) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """A registry like the Docker Hub: a token first, tags by pages, links that name another host; what it was asked."""
+    asked: list[tuple[str, str]] = []
+    pages = {"n=1000": (["a"], "last=a"), "last=a": (["b", "<b>\n::error::"], "last=b"), "last=b": (["c", 7], "")}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            login = self.headers.get("Authorization", "")
+            asked.append((self.path, login))
+            path, _, query = self.path.partition("?")
+            names, following = (["x"], "last=x") if endless else pages.get(query, ([], ""))
+            if path == "/token":
+                self._say(200, {"token": "t0ken"})
+            elif login != "Bearer t0ken":
+                realm = f'Bearer realm="http://{address}/token",service="s",scope="repository:some/thing:pull,push"'
+                self._say(401, {"errors": []}, {"WWW-Authenticate": realm})
+            else:
+                link = {"Link": f'<http://elsewhere.example/v2/x?{following}>; rel="next"'} if following else {}
+                self._say(200, {"tags": names}, link)
+
+        def _say(self, status: int, document: object, headers: dict[str, str] | None = None) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the tests' own output is enough."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    address = f"127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield address, asked
+    finally:
+        server.shutdown()
+        server.server_close()
