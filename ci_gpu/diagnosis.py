@@ -77,7 +77,7 @@ def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) 
             detail = next((group for group in match.groups() if group), "of that name")
             return error(what.format(detail.strip()[:300]), why=why, remedy=remedy, kind=kind)
     if returncode in NO_PROGRAM:
-        return _no_python(entrypoint)
+        return _no_python(stderr, entrypoint)
     if returncode == 125:
         return _refused(stderr)
     return _silent(returncode, stderr, entrypoint)
@@ -88,10 +88,10 @@ def lacks_program(returncode: int, stderr: str) -> bool:
     return returncode in NO_PROGRAM and not any(re.search(cause[0], stderr, re.IGNORECASE) for cause in _CAUSES)
 
 
-def _no_python(entrypoint: tuple[str, ...]) -> CiGpuError:
+def _no_python(stderr: str, entrypoint: tuple[str, ...]) -> CiGpuError:
     through = f" (its ENTRYPOINT is {' '.join(entrypoint)!r})" if entrypoint else ""
     return ImageError(
-        f"no Python could be started in the image{through}",
+        f"no Python could be started in the image{through}: {_last(stderr)}",
         why="it has none on its PATH, or its ENTRYPOINT does not run the command that it is given",
         remedy="name the interpreter with --python, or step past the entrypoint with --entrypoint none",
         kind="no-python",
