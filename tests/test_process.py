@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from ci_gpu import process
 from ci_gpu.errors import RunnerError
 from ci_gpu.process import Conversation, Line
+from tests.processes import ends
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -83,7 +82,7 @@ def test_the_end_of_a_conversation_is_the_end_of_its_children_too() -> None:
         line = talk.next_line(time.monotonic() + 30)
     assert line is not None
 
-    assert _is_gone(int(line.text))
+    assert ends(line.text)
 
 
 def test_a_flood_that_nobody_hears_does_not_keep_us() -> None:
@@ -99,15 +98,3 @@ def test_a_missing_program_is_the_runner_s_fault() -> None:
         Conversation(("no-such-engine",))
 
     assert caught.value.kind == "engine-missing"
-
-
-def _is_gone(pid: int) -> bool:
-    for _ in range(100):
-        try:
-            os.kill(pid, 0)
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.05)
-    return False
