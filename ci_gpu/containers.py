@@ -22,9 +22,13 @@ _GRACE = 3600  # seconds past its deadline after which a container of another ho
 
 
 def run_id(environment: Mapping[str, str]) -> str:
-    """What ties containers to one run: in Actions, the job's clean-up step finds them by it."""
+    """What ties containers to one run: the clean-up step finds them by it.
+
+    The action names each of its uses (CI_GPU_RUN_ID), because the legs of a matrix share run, attempt and job, and
+    may share a machine.
+    """
     parts = (environment.get(name, "") for name in ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB"))
-    return "-".join(filter(None, parts)) or f"pid-{os.getpid()}"
+    return environment.get("CI_GPU_RUN_ID") or "-".join(filter(None, parts)) or f"pid-{os.getpid()}"
 
 
 def new_name() -> str:

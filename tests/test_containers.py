@@ -56,6 +56,7 @@ def test_a_workflow_job_has_one_identity_and_a_process_another() -> None:
     job = {"GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "gpu"}
 
     assert containers.run_id(job) == "7-2-gpu"
+    assert containers.run_id({**job, "CI_GPU_RUN_ID": "ci-gpu-a1b2c3d4"}) == "ci-gpu-a1b2c3d4"
     assert containers.run_id({}) == f"pid-{os.getpid()}"
 
 

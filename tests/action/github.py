@@ -26,10 +26,15 @@ NOT_FOUND = 404, {"message": "Not Found", "documentation_url": "https://docs.git
 
 
 class GitHub:
-    """The state. ``read_only`` is the token of a pull request from a fork; ``calls`` is every method and path."""
+    """The state. ``read_only`` is the token of a pull request from a fork; ``calls`` is every method and path.
+
+    ``pulls`` are the open pull requests of whatever head is asked for; ``queries`` are those that were asked.
+    """
 
     def __init__(self, example: dict[str, Any]) -> None:
         self._example = example
+        self.pulls: list[dict[str, Any]] = []
+        self.queries: list[str] = []
         self.comments: dict[int, list[dict[str, Any]]] = {}
         self.calls: list[str] = []
         self.read_only = False
@@ -55,7 +60,7 @@ class GitHub:
             return 201, self.add(int(match[1]), body["body"])
         if (match := COMMENT.fullmatch(path)) and method == "PATCH":
             return self._edit(int(match[1]), body["body"])
-        return NOT_FOUND
+        return (200, self.pulls) if path == f"/repos/{REPOSITORY}/pulls" else NOT_FOUND
 
     def _edit(self, identity: int, body: str) -> tuple[int, Any]:
         for comment in (one for several in self.comments.values() for one in several):
@@ -76,7 +81,9 @@ def serve(example: dict[str, Any]) -> Iterator[GitHub]:
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length) or "{}")
-            status, document = state.answer(self.command, self.path.partition("?")[0], body)
+            path, _, query = self.path.partition("?")
+            state.queries.append(query)
+            status, document = state.answer(self.command, path, body)
             data = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json; charset=utf-8")

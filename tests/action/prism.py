@@ -6,6 +6,7 @@ needs minutes for all of it.
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import json
 import re
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.action.github import GitHub, serve
 from tests.containers.ground import free_port, wait_for
 from tests.containers.images import CACHE
 from tests.needs import program, unavailable
@@ -42,6 +44,23 @@ def description() -> dict[str, Any]:
 def example(description: dict[str, Any]) -> dict[str, Any]:
     """GitHub's own example of an issue comment."""
     return dict(description["components"]["examples"]["issue-comment"]["value"])
+
+
+def pull_request(description: dict[str, Any], number: int, sha: str) -> dict[str, Any]:
+    """GitHub's own example of an open pull request, with another number and head, and without what is stale in it."""
+    found = copy.deepcopy(description["components"]["examples"]["pull-request-simple-items"]["value"][0])
+    found["number"], found["head"]["sha"] = number, sha
+    found["requested_teams"] = []
+    return dict(found)
+
+
+@contextmanager
+def github(folder: Path) -> Iterator[GitHub]:
+    """The stub behind the description: its `url` is where GitHub is asked."""
+    known = description()
+    with serve(example(known)) as state, proxy(known, state.url, folder) as url:
+        state.url = url
+        yield state
 
 
 @contextmanager

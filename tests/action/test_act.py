@@ -28,15 +28,17 @@ pytestmark = [pytest.mark.act, pytest.mark.contract, pytest.mark.engine]
 
 PULL_REQUEST = 7
 FORK = "stranger/octo-repo"
+UPLOAD = "actions/upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a"
 COMMENTS = f"/repos/{REPOSITORY}/issues/{PULL_REQUEST}/comments"
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """How a workflow ended: the result of each job, and the outputs of the action."""
+    """How a workflow ended: the result of each job, the outputs of the action, and the files that were kept."""
 
     code: int
     jobs: Mapping[str, str]
     outputs: Mapping[str, str]
+    kept: frozenset[str]
     log: str
 
 
@@ -47,31 +49,43 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     ground: Ground
     api: str
 
-    def run(self, image: str, *, head: str = REPOSITORY) -> Run:
+    def run(self, image: str, *, head: str = REPOSITORY, checks: str = "compatibility,autograd") -> Run:
         """The workflow, as on a pull request from ``head`` with this image in it."""
         path = self.folder / "repository/.github/workflows/pull-request.yml"
-        path.write_text(example(image))
+        path.write_text(example(image, checks))
         event = self.folder / "event.json"
         event.write_text(json.dumps(pull_request(head)))
         argv = [program("act"), "pull_request", "--json", "--no-cache-server", "-W", str(path), "-e", str(event)]
         argv += ["-P", "self-hosted=-self-hosted", "-P", "ubuntu-24.04=-self-hosted", "-s", "GITHUB_TOKEN=ghs_test"]
         argv += ["--local-repository", f"org/ci-gpu@v1={ROOT}", "--env", f"GITHUB_API_URL={self.api}"]
+        argv += ["--local-repository", f"{UPLOAD}={upload(self.folder)}"]
         for name, value in self.ground.env.items():
             argv += ["--env", f"{name}={value}"] if name != "HOME" else []
         env = {**os.environ, **self.ground.env, "HOME": str(self.folder)}
         done = subprocess.run(
             argv, cwd=self.folder / "repository", env=env, capture_output=True, text=True, timeout=540, check=False
         )
-        return read(done)
+        return read(done, frozenset(path.name for path in (self.folder / "kept").rglob("*.*")))
 
 
-def example(image: str) -> str:
+def upload(folder: Path) -> Path:
+    """In place of actions/upload-artifact, which needs GitHub's own store: a copy into a folder."""
+    (folder / "upload").mkdir(exist_ok=True)
+    script = f'cp -r -- "$SOURCE" "{folder}/kept"'
+    step = {"shell": "bash", "env": {"SOURCE": "${{ inputs.path }}"}, "run": script}
+    action = {"name": "upload", "description": "copy", "inputs": {"name": {}, "path": {}}}
+    document = {**action, "runs": {"using": "composite", "steps": [step]}}
+    (folder / "upload/action.yml").write_text(json.dumps(document))
+    return folder / "upload"
+
+
+def example(image: str, checks: str) -> str:
     """examples/pull-request.yml with other values for inputs that it gives, or could."""
     yaml = YAML(typ="safe")
     workflow: dict[str, Any] = yaml.load(ROOT / "examples/pull-request.yml")
     (step,) = [one for one in workflow["jobs"]["gpu"]["steps"] if one["uses"] == "org/ci-gpu@v1"]
     assert step["with"]["comment"] == "auto"
-    step["with"] |= {"image": image, "device": "cpu", "engine": "podman", "checks": "compatibility,autograd"}
+    step["with"] |= {"image": image, "device": "cpu", "engine": "podman", "checks": checks}
     return json.dumps(workflow)  # JSON is YAML
 
 
@@ -89,7 +103,7 @@ def pull_request(head: str) -> dict[str, Any]:
     }
 
 
-def read(done: subprocess.CompletedProcess[str]) -> Run:
+def read(done: subprocess.CompletedProcess[str], kept: frozenset[str]) -> Run:
     """What act's JSON lines tell."""
     jobs, outputs = {}, {}
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -99,7 +113,7 @@ def read(done: subprocess.CompletedProcess[str]) -> Run:
         if line.get("command") == "set-output" and line.get("stepID") == ["gpu"]:
             outputs[str(line["name"])] = str(line["arg"])
     log = "\n".join(str(line.get("msg", "")).rstrip() for line in lines) + done.stderr
-    return Run(code=done.returncode, jobs=jobs, outputs=outputs, log=log)
+    return Run(code=done.returncode, jobs=jobs, outputs=outputs, kept=kept, log=log)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +160,7 @@ def test_a_good_image_lets_the_merge_through_and_is_told_in_one_comment_that_is_
     assert first.outputs["comment-pending"] == "false"
     assert first.outputs["image-digest"].startswith("sha256:")
     assert first.outputs["torch-version"].startswith("2.13.0")
+    assert first.kept == {"junit.xml", "run.json", "report.html", "summary.md"}
     (comment,) = github.comments[PULL_REQUEST]
     assert first.outputs["comment-url"] == comment["html_url"]
     assert "NO GPU WAS CHECKED" in comment["body"].upper()
@@ -169,6 +184,7 @@ def test_an_image_whose_tag_promises_cuda_and_whose_torch_has_none_blocks_the_me
     assert done.jobs == {"gpu": "failure", "gate": "failure"}
     assert done.outputs["conclusion"] == "failure"
     assert done.outputs["exit-code"] == "1"
+    assert "report.html" in done.kept
     (comment,) = github.comments[PULL_REQUEST]
     assert "compatibility.cuda_build" in comment["body"]
     assert "CPU" in comment["body"]
@@ -195,6 +211,16 @@ def test_a_pull_request_from_a_fork_is_judged_by_its_image_alone(workflow: Workf
     assert done.jobs == {"gpu": "success", "gate": "success"}
     assert done.outputs["comment-pending"] == "true"
     assert f"POST {COMMENTS}" in github.calls
+    assert github.comments == {}
+
+
+def test_a_mistake_in_the_workflow_is_an_error_and_blocks_the_merge(workflow: Workflow, github: GitHub) -> None:
+    done = workflow.run("a/b", checks="sonnet")
+
+    assert done.jobs == {"gpu": "failure", "gate": "failure"}
+    assert done.outputs["conclusion"] == "error"
+    assert "there is no check 'sonnet'" in done.log
+    assert done.kept == set()
     assert github.comments == {}
 
 

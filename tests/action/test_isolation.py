@@ -127,3 +127,30 @@ def test_the_trap_catches_an_unwary_step(
     subprocess.run(argv, cwd=checkout, env=env, capture_output=True, timeout=120, check=False)
 
     assert caught in trap.sprung()
+
+
+def debian_python(folder: Path, *refused: str) -> str:
+    """An interpreter as Debian ships it: what it is asked for in these words is not installed."""
+    path = folder / "debian python"
+    cases = "".join(f'*"{words}"*) echo not installed >&2; exit 1 ;;\n' for words in refused)
+    path.write_text(f'#!/bin/bash\ncase "$*" in\n{cases}esac\nexec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_python_without_ensurepip_is_served_by_the_pip_outside(tmp_path: Path) -> None:
+    python = debian_python(tmp_path, f"venv {tmp_path}")
+    done = Runner(workspace=tmp_path, temp=tmp_path).run(**{"host-python": python, "image": "A B"})
+
+    assert done["setup"].code == 0, done["setup"].log
+    assert done["run"].code == 2
+    assert "not an image reference" in done["run"].log
+
+
+def test_a_python_without_ensurepip_and_pip_is_told_what_to_install(tmp_path: Path) -> None:
+    python = debian_python(tmp_path, f"venv {tmp_path}", "-m pip")
+    done = Runner(workspace=tmp_path, temp=tmp_path).run(**{"host-python": python, "image": "a/b"})
+
+    assert done["setup"].code == 3
+    assert "install python3-venv" in done["setup"].log
+    assert "run" not in done
