@@ -5,7 +5,8 @@ The rules, in the order in which they are read out:
     an image that could not be examined     its own exit code (3 runner, 4 image, 1 refused by the driver)
     a promised check without a result       1
     a check that failed or had an error     1
-    GPUs were asked for and are not there   3
+    GPUs were asked for and are not there   3   (1 if they are, and the driver and the image do not fit together;
+                                                 with no GPU at all, the errors that follow from it are not read out)
     a check family in which nothing passed  1   (unless all of it needs a GPU, and the run was told to use the CPU)
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
     a metric that cannot be true            1   (not finite, zero, negative, beyond the physical limit)
@@ -15,6 +16,7 @@ The rules, in the order in which they are read out:
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from ci_gpu.model import Failure, ImageReport, Reason, RunReport, Verdict
@@ -39,9 +41,12 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         yield _from_failure(image.name, image.failure)
         yield from _bad_results(image)
         return
+    missing_gpus = tuple(_missing_gpus(report, image))
+    yield from missing_gpus
+    if any(reason.kind == "gpu-missing" for reason in missing_gpus) and not _seen(image):
+        return
     yield from _missing_results(image)
     yield from _bad_results(image)
-    yield from _missing_gpus(report, image)
     yield from _empty_families(report, image)
     yield from _untouched_gpu(report, image)
     yield from _impossible_metrics(image)
@@ -71,18 +76,27 @@ def _bad_results(image: ImageReport) -> Iterator[Reason]:
 def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     if report.device != "cuda" or _is_cpu_build(image):
         return  # a CPU build sees no GPU whatever the runner does: the checks say so, and it is the image's fault
-    seen, wanted = len(image.environment.gpus) if image.environment else 0, _wanted_gpus(report)
+    seen, wanted = _seen(image), _wanted_gpus(report)
     if seen < wanted:
         error = image.environment.gpu_error if image.environment else ""
+        misfit = re.search(_MISFIT, error, re.IGNORECASE)
         yield _reason(
             image.name,
-            "gpu-missing",
+            "gpu-refused" if misfit else "gpu-missing",
             "",
             f"{wanted} GPU{'s' * (wanted > 1)} asked for, {seen} seen inside the image"
             + (f": {error}" if error else ""),
             remedy="run nvidia-smi on the runner, and check how its engine hands GPUs to containers",
-            exit_code=3,
+            exit_code=1 if misfit else 3,
         )
+
+
+_MISFIT = r"too old|insufficient|\b80[34]\b|unsupported display driver|forward compatibility"
+"""CUDA's words where there is a driver, and this image cannot use it: another image could."""
+
+
+def _seen(image: ImageReport) -> int:
+    return len(image.environment.gpus) if image.environment else 0
 
 
 def _is_cpu_build(image: ImageReport) -> bool:

@@ -148,6 +148,28 @@ def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: 
     assert found.exit_code == code
 
 
+def test_without_any_gpu_what_follows_from_it_is_not_read_out() -> None:
+    blind = environment(gpus=(), gpu_error="Found no NVIDIA driver on your system.")
+    found = verdict(image(result(outcome="error"), result("compatibility.gpus", "failed"), environment=blind))
+
+    assert (found.exit_code, kinds(found)) == (3, ["gpu-missing"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "The NVIDIA driver on your system is too old (found version 11040).",
+        "Error 804: forward compatibility was attempted on non supported HW",
+    ],
+)
+def test_a_driver_that_is_there_and_does_not_fit_the_image_is_the_image_s_fault(error: str) -> None:
+    refused = environment(gpus=(), driver="470.57.02", gpu_error=error)
+    found = verdict(image(result(outcome="error"), environment=refused))
+
+    assert (found.exit_code, found.conclusion) == (1, "failure")
+    assert "gpu-refused" in kinds(found)
+
+
 def test_the_true_error_of_the_gpu_is_in_the_reason() -> None:
     blind = environment(gpus=(), gpu_error="Error 803: system has unsupported display driver / cuda driver combination")
     found = verdict(image(result(), environment=blind))

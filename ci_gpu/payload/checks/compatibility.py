@@ -83,6 +83,8 @@ def check_kernel(device: str) -> Iterable[Any]:
     """A kernel really runs on every GPU, and its integers are right."""
     import torch
 
+    if not torch.cuda.device_count():
+        raise Fail("there is no GPU to run a kernel on", "see compatibility.gpus")
     for index in range(torch.cuda.device_count()):
         numbers = torch.arange(1_000_003, device=f"cuda:{index}", dtype=torch.int64)
         total = int((numbers * 3 + 1).sum().item())
