@@ -76,16 +76,24 @@ def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) 
         if match:
             detail = next((group for group in match.groups() if group), "of that name")
             return error(what.format(detail.strip()[:300]), why=why, remedy=remedy, kind=kind)
+    if returncode == 125 or _is_engine_s_own(returncode, stderr):
+        return _refused(stderr)
     if returncode in NO_PROGRAM:
         return _no_python(stderr, entrypoint)
-    if returncode == 125:
-        return _refused(stderr)
     return _silent(returncode, stderr, entrypoint)
 
 
 def lacks_program(returncode: int, stderr: str) -> bool:
     """Whether another interpreter may be tried: nothing but the program was missing."""
-    return returncode in NO_PROGRAM and not any(re.search(cause[0], stderr, re.IGNORECASE) for cause in _CAUSES)
+    if returncode not in NO_PROGRAM or _is_engine_s_own(returncode, stderr):
+        return False
+    return not any(re.search(cause[0], stderr, re.IGNORECASE) for cause in _CAUSES)
+
+
+def _is_engine_s_own(returncode: int, stderr: str) -> bool:
+    """podman ends with 126 as well where the container could not be made at all: limits, cgroups, mounts."""
+    made = re.search(r"create failed|error during container init", stderr)
+    return returncode in NO_PROGRAM and bool(made) and not re.search(r"executable file|no such file", stderr)
 
 
 def _no_python(stderr: str, entrypoint: tuple[str, ...]) -> CiGpuError:

@@ -61,6 +61,22 @@ SAYINGS = {
         4,
         "no Python",
     ),
+    "limits that this machine does not allow": (
+        126,
+        "Error: runc: runc create failed: unable to start container process: error during container init: error "
+        "setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied",
+        "engine-refused",
+        3,
+        "rlimit type 7",
+    ),
+    "no Python by podman": (
+        127,
+        'Error: runc: runc create failed: unable to start container process: exec: "python3": executable file not '
+        "found in $PATH: OCI runtime attempted to invoke a command that was not found",
+        "no-python",
+        4,
+        "no Python",
+    ),
     "an option that is refused": (125, "Error: unknown flag: --frobnicate", "engine-refused", 3, "--frobnicate"),
     "an entrypoint of its own mind": (1, "usage: serve [--port]", "no-answer", 4, "usage: serve"),
     "a silent death": (137, "", "no-answer", 4, "exit code 137"),
