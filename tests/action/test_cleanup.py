@@ -52,7 +52,7 @@ def test_the_clean_up_removes_what_is_left_of_this_use_and_of_no_other(real_grou
         assert real_ground.run("podman", "container", "exists", another).returncode == 0
         assert real_ground.run("podman", "container", "exists", leg).returncode == 0
     finally:
-        real_ground.run("podman", "rm", "--force", "--time", "0", mine, another, leg)
+        real_ground.run("podman", "rm", "--force", "--ignore", "--time", "0", mine, another, leg)
 
 
 def test_containers_bear_the_name_of_the_use_that_starts_them(real_ground: Ground, job: Runner, tmp_path: Path) -> None:
