@@ -64,7 +64,7 @@ SAYINGS = {
     "limits that this machine does not allow": (
         126,
         "Error: runc: runc create failed: unable to start container process: error during container init: error "
-        "setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied",
+        "setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI error",
         "engine-refused",
         3,
         "rlimit type 7",

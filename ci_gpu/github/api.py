@@ -90,7 +90,7 @@ class Api:
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         for attempt in range(1, TRIES + 1):
             answer = self._send(method, path, body, last=attempt == TRIES)
-            if answer is not None and answer.status < 400:
+            if answer is not None and answer.status < 300:  # a redirect would take the token along
                 return answer
             wait = self._wait(method, answer, attempt)
             if wait is None or wait > self._patience or attempt == TRIES:
@@ -131,7 +131,7 @@ class Api:
     def _json(self, answer: Answer) -> Any:
         try:
             return json.loads(answer.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise GitHubError(
                 f"{self._base} answered with something that is no JSON",
                 why="something between us and GitHub answers in its place, such as a proxy that wants a login",
@@ -152,7 +152,7 @@ def message_of(answer: Answer) -> str:
     """GitHub's own words in an error; empty if it said none."""
     try:
         return str(json.loads(answer.body).get("message", ""))[:300]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 

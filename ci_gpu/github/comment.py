@@ -28,8 +28,8 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 def marker(key: str) -> str:
     """The first line of the comment; ``key`` tells several of them on one pull request apart."""
-    slug = re.sub(r"[^a-z0-9_./-]+", "-", key.lower()).strip("-")[:100] or "default"
-    return f"<!-- ci-gpu:comment v1 key={slug.replace('--', '-')} -->"
+    slug = re.sub(r"[^a-z0-9_./]+", "-", key.lower()).strip("-")[:100] or "default"
+    return f"<!-- ci-gpu:comment v1 key={slug} -->"
 
 
 def publish(api: Api, *, repository: str, number: int, key: str, render: Render) -> Published:

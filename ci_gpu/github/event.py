@@ -84,7 +84,7 @@ def _event(env: Mapping[str, str]) -> dict[str, Any]:
         event = json.loads(path.read_bytes())
         if not isinstance(event, dict):
             raise TypeError("it is no object")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"the workflow's event cannot be read: {error}",
             why="GITHUB_EVENT_PATH names no event: this does not run in a workflow",
