@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ci_gpu.errors import CiGpuError, ConfigError
-from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
+from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Gpu, Metric
 
 SCHEMA = 1
 
@@ -159,6 +159,119 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[Gpu, ...] = ()
 
 
+class MetricRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user says about one metric (or all that a pattern covers). None and empty leave the default."""
+
+    min_effect: float | None = None  # fraction: 0.02 is 2 %
+    floor: float | None = None  # in the metric's own unit: a median below it is red, baseline or not
+    ceiling: float | None = None
+    unit: str = ""  # of floor and ceiling; it must be the metric's
+    gate: bool = True  # False: measured and shown, and never blocks
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a comparison is judged. ``rules``: pattern of metric ids (``matmul.*``) to rule; the first that fits wins."""
+
+    min_effect: float | None = None
+    inconclusive: str = "warn"  # pass, warn or fail
+    rules: tuple[tuple[str, MetricRule], ...] = ()
+
+
+class GpuState(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at one GPU. None: this GPU, or this driver, does not tell."""
+
+    seconds: float  # since the start of the block
+    sm_mhz: int | None = None
+    memory_mhz: int | None = None
+    temperature: int | None = None  # °C
+    power: float | None = None  # W
+    throttle: int | None = None  # NVML's clocks event reasons, as bits
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one GPU did during one block. ``violations`` are nanoseconds spent below the asked clock, by cause."""
+
+    gpu: str  # UUID
+    states: tuple[GpuState, ...] = ()
+    throttle: tuple[str, ...] = ()  # names of all reasons seen, such as "hw-thermal-slowdown"
+    violations: dict[str, int] = {}
+    ecc_errors: int | None = None  # uncorrected ones that were new
+    foreign_processes: int = 0  # compute processes that were there before ours
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """One fresh container of one arm of a comparison: one draw of everything that varies between processes.
+
+    An ``invalid`` block says why it counts for nothing (the GPU throttled); it is kept, and was repeated.
+    """
+
+    pair: int  # from 1; both arms of a pair ran one after the other
+    arm: str  # "base" or "head"
+    started: str = ""  # RFC 3339, UTC
+    seconds: float = 0.0
+    results: tuple[CheckResult, ...] = ()
+    control: tuple[float, ...] = ()  # seconds of each call of the negative control, which no image can change
+    telemetry: tuple[Telemetry, ...] = ()
+    invalid: str = ""
+
+    def metrics(self) -> Iterator[tuple[str, Metric]]:
+        """Metric ids (``check/name``) and metrics of the checks that passed."""
+        return (
+            (f"{result.check}/{metric.name}", metric)
+            for result in self.results
+            if result.outcome == PASSED
+            for metric in result.metrics
+        )
+
+
+REGRESSED, IMPROVED, UNCHANGED = "regressed", "improved", "unchanged"
+INCONCLUSIVE, NEW, MISSING, NOT_COMPARABLE = "inconclusive", "new", "missing", "not-comparable"
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of two images. Changes are fractions of the base's value: +0.03 is three per cent *larger*.
+
+    ``base`` and ``head`` are medians over processes of the medians within each. ``p`` is the one-sided probability of
+    such a worsening by chance, adjusted for the number of gated metrics. ``reason`` and ``pairs_needed`` go with
+    ``inconclusive``.
+    """
+
+    metric: str
+    version: int = 1
+    unit: str
+    better: str
+    exact: bool = False
+    gated: bool = True
+    margin: float = 0.0
+    pairs: int = 0
+    base: float | None = None
+    head: float | None = None
+    change: float | None = None
+    low: float | None = None  # 95 % interval of the change
+    high: float | None = None
+    hodges_lehmann: float | None = None  # the same change by another estimator
+    p: float | None = None
+    verdict: str
+    reason: str = ""
+    pairs_needed: int = 0
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """Two images measured in turn on one machine. ``base`` and ``head`` are names of the report's images.
+
+    ``refused`` says why nothing was concluded at all: a shared GPU, no block without throttling, a control that drifts.
+    """
+
+    base: str
+    head: str
+    order: str = ""  # of the blocks: "ABBAABBA", A the base
+    policy: Policy = Policy()
+    blocks: tuple[Block, ...] = ()
+    metrics: tuple[Comparison, ...] = ()
+    control: Comparison | None = None
+    refused: str = ""
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run of ci-gpu: the content of ``run.json``, and the baseline of the next run."""
 
@@ -170,6 +283,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     host: Host
     images: tuple[ImageReport, ...]
+    trial: Trial | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
