@@ -310,3 +310,65 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     report: RunReport
     verdict: Verdict
+
+
+class SeriesKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be drawn as one line: values of different keys are never mixed, not even on GPUs of one model.
+
+    ``gpu`` is the GPU's model name, or the CPU's; ``uuid`` a salted hash of the GPU's UUID, or of the machine's name.
+    """
+
+    metric: str
+    version: int = 1
+    device: str = "cuda"
+    gpu: str = ""
+    uuid: str = ""
+    mig: str = ""
+    power_limit: int = 0  # W
+    ecc: str = ""  # "on", "off" or unknown
+    clocks: str = ""  # "default" or "locked:1980"
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one image in one run. ``value`` is the median over processes of the medians within each.
+
+    ``change`` is the natural logarithm of head over base where the run compared two images, with its standard error:
+    the link by which runs of different machines are chained. A ``masked`` point says why it counts for nothing.
+    """
+
+    run: str
+    created: str  # RFC 3339, UTC
+    image: str
+    digest: str = ""
+    branch: str = ""
+    commit: str = ""
+    value: float
+    deviation: float = 0.0  # standard deviation of the logarithms of the processes' medians
+    processes: int = 1
+    change: float | None = None
+    change_error: float | None = None
+    verdict: str = ""
+    masked: str = ""
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric on one GPU over time, oldest point first."""
+
+    key: SeriesKey
+    unit: str
+    better: str
+    points: tuple[Point, ...]
+
+
+class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The level of a series changed between two neighbouring runs. Advice, never the gate.
+
+    ``state`` is ``confirmed`` where two detectors agree and ``suspicious`` where one is alone.
+    """
+
+    before: str  # the last run of the old level
+    after: str  # the first run of the new one
+    change: float  # fraction of the old level
+    p: float
+    state: str
+    detectors: tuple[str, ...]
