@@ -16,7 +16,7 @@ FIRST_LOOK = 6
 PROVISIONAL_ALPHA = 0.0294
 """Of the first look, which concludes nothing: Pocock's boundary for two looks."""
 
-ALPHA = 0.007
+ALPHA = 0.006
 """Of the last look, for all gated metrics together: only it can be red, so nothing is shared with the first. Less
 than 0.01, because t errs a little where processes have two modes (docs/measurement.md)."""
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from statistics import fmean, median, stdev, variance
+from statistics import fmean, median
 
 import msgspec
 
@@ -45,7 +45,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 def paired_t(differences: Sequence[float], floor: float = 0.0) -> Estimate:
     """Estimate the mean of at least two differences; their standard deviation is taken as ``floor`` at least."""
-    deviation = max(stdev(differences), floor)
+    deviation = max(math.sqrt(variance(differences)), floor)
     return Estimate(
         mean=fmean(differences),
         error=deviation / math.sqrt(len(differences)),
@@ -73,6 +73,12 @@ def _in_errors(shift: float, squared_error: float) -> float:
     if squared_error > 0.0:
         return shift / math.sqrt(squared_error)
     return math.copysign(math.inf, shift) if shift else 0.0
+
+
+def variance(values: Sequence[float]) -> float:
+    """Of at least two values, unbiased; many times faster than `statistics.variance`, which reckons in fractions."""
+    mean = fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 def hodges_lehmann(differences: Sequence[float]) -> float:
