@@ -78,6 +78,14 @@ def test_the_later_pairs_must_show_half_of_the_margin_by_themselves(late: float,
     assert comparison.reason.startswith("not confirmed: ") == (verdict == "inconclusive")
 
 
+def test_the_first_look_may_be_at_another_number_of_pairs() -> None:
+    early, late = noisy(6, 1.05, scale=0.1), shifted(noisy(6, 1.008, scale=0.1))
+    (comparison,) = compare(early + late, Policy(), first=3)
+
+    assert comparison.verdict == "regressed"
+    assert "not confirmed" not in comparison.reason
+
+
 def shifted(blocks: list[Block]) -> list[Block]:
     return [msgspec.structs.replace(each, pair=each.pair + 6) for each in blocks]
 
