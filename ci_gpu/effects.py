@@ -66,12 +66,11 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         """One-sided probability of such a worsening by chance.
 
         Twice the smaller one of the paired t's and of Welch's, which has up to twice the degrees of freedom and loses
-        only where the machine drifts. The paired one must be plausible by itself.
+        only where the machine drifts. But not below the paired one, where that is not plausible by itself.
         """
         paired = self.estimate.p_above
-        if paired >= PLAUSIBLE:
-            return paired
-        return min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
+        either = min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
+        return either if paired < PLAUSIBLE else max(paired, either)
 
     def turned(self) -> Effect:
         """The same with the arms swapped."""
