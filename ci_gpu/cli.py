@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ci_gpu import __version__
-from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, ConfigError, Interrupted
+from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, ConfigError, Interrupted, RunnerError
 
 if TYPE_CHECKING:
     from ci_gpu.model import Summary
@@ -214,11 +215,16 @@ def sweep(engine: str) -> int:
     """Remove the containers that an interrupted run, or this workflow job, has left behind."""
     from ci_gpu import containers, engines
 
-    for name in ("docker", "podman") if engine in ("auto", "") else (engine,):
-        removed = containers.sweep(engines.load(name), os.environ, run=containers.run_id(os.environ))
+    code = 0
+    for name in filter(shutil.which, ("docker", "podman")) if engine in ("auto", "") else (engine,):
+        try:
+            removed = containers.sweep(engines.load(name), os.environ, run=containers.run_id(os.environ))
+        except RunnerError as error:  # the other engine's containers must go all the same
+            click.echo(f"{name}: {error.what}", err=True)
+            code, removed = error.exit_code, ()
         for container in removed:
             click.echo(f"{name}: removed {container}")
-    return 0
+    return code
 
 
 def _summary(path: Path) -> Summary:
