@@ -80,6 +80,11 @@ _SETTINGS = (
     ("shm-size", "SIZE", "Size of /dev/shm.  [default: 2g]"),
     ("tmp-size", "SIZE", "Size of the writable /tmp.  [default: 16g]"),
     ("pids-limit", "NUMBER", "Processes and threads in the container.  [default: 4096]"),
+    ("baseline", "IMAGE", "Measure this image in turn with the other, and judge the difference."),
+    ("pairs", "NUMBER", "Pairs of processes, twice as many where it is not clear by then.  [default: 6]"),
+    ("min-effect", "SHARE", "The smallest change that matters, such as 3%.  [default: 2%, more for noisy metrics]"),
+    ("inconclusive", "pass|warn|fail", "What a metric without an answer does to the gate.  [default: warn]"),
+    ("selftest-slowdown", "SHARE", "Slow the image down on purpose, to see that it is noticed."),
     ("registry-username", "NAME", "Log in to the registry; the password is read from CI_GPU_REGISTRY_PASSWORD."),
 )
 
@@ -145,10 +150,12 @@ def run(
     from ci_gpu import config, pipeline, reports
 
     paths = _paths(report_dir, given)
-    targets = config.targets(images, {key: value for key, value in given.items() if value not in (None, "")}, file)
+    said = {key: value for key, value in given.items() if value not in (None, "")}
+    targets = config.targets(images, said, file)
+    wish = config.wish(targets, said, file)
     watch = _watch(verbose)
     try:
-        summary = pipeline.run(targets, watch, os.environ, os.environ.get("CI_GPU_REGISTRY_PASSWORD", ""))
+        summary = pipeline.run(targets, watch, os.environ, os.environ.get("CI_GPU_REGISTRY_PASSWORD", ""), wish)
     finally:
         watch.close()
     pipeline.write(summary, paths)
