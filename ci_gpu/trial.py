@@ -19,6 +19,7 @@ import msgspec
 from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, control, unclear
+from ci_gpu.margins import beyond_bounds, rule_of
 from ci_gpu.model import INCONCLUSIVE, Block, Comparison, ImageReport, Policy, Trial
 from ci_gpu.payload.timing import SLOWDOWN
 from ci_gpu.payload.wire import PASSED, CheckResult, Event, Metric
@@ -67,11 +68,19 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
     refused = telemetry.neighbours(design.gpus) or ("" if checks else "neither image has a check that measures")
     if refused:
         return msgspec.structs.replace(trial, refused=refused)
+    _require_units(arms.head_report, design.policy)
     blocks = _pairs(arms, design, checks, range(1, design.pairs + 1), watch)
     doubtful = _checks_of(unclear(compare(blocks, design.policy, final=False)), checks)
     if doubtful:
         blocks += _pairs(arms, design, doubtful, range(design.pairs + 1, design.most + 1), watch)
     return _judged(trial, blocks, design.policy)
+
+
+def _require_units(report: ImageReport, policy: Policy) -> None:
+    """A bound in another unit is a mistake that is told before an hour is spent on measuring."""
+    for result, metric in report.metrics():
+        name = f"{result.check}/{metric.name}"
+        beyond_bounds(name, metric.unit, 1.0, rule_of(name, policy))
 
 
 def _judged(trial: Trial, blocks: tuple[Block, ...], policy: Policy) -> Trial:
