@@ -17,7 +17,7 @@ the pairs after the sixth must confirm a change by themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import expm1, log1p
+from math import expm1
 from statistics import median
 from typing import Any
 
@@ -97,7 +97,7 @@ def _control_arm(blocks: Iterable[Block], arm: str) -> Arm:
 
 def _drift(effect: Effect) -> dict[str, Any]:
     mean = effect.estimate.mean
-    p = min(1.0, 2 * min(effect.p_worse, effect.p_better))
+    p = min(1.0, 2 * min(effect.p, effect.turned().p))
     if abs(mean) > CONTROL_LIMIT or (p < CONTROL_ALPHA and abs(mean) >= CONTROL_SHIFT):
         reason = f"control drift of {100 * expm1(mean):+.3g} %: the machine changed between the images"
         return {**effect.shown(), "p": p, "verdict": INCONCLUSIVE, "reason": reason}
@@ -110,22 +110,21 @@ def _is_timed_twice(reading: Reading) -> bool:
 
 def _effect(reading: Reading, policy: Policy) -> Effect:
     pairs = reading.pairs()
-    worsenings = tuple(reading.worsenings(pairs))
-    share = margin(reading.metric, reading.kind.unit, policy)
+    base, head = reading.logarithms(reading.base, pairs), reading.logarithms(reading.head, pairs)
     return Effect(
-        worsenings=worsenings,
-        later=tuple(reading.worsenings(pair for pair in pairs if pair > FIRST_LOOK)),
-        estimate=paired_t(worsenings, FLOOR),
+        base=base,
+        head=head,
+        first=sum(pair <= FIRST_LOOK for pair in pairs),
+        estimate=paired_t([worse - before for before, worse in zip(base, head, strict=True)], FLOOR),
         larger_is_worse=reading.kind.better == "lower",
-        threshold=log1p(share),
-        margin=share,
+        margin=margin(reading.metric, reading.kind.unit, policy),
         gated=rule_of(reading.metric, policy).gate,
     )
 
 
 def _chances(effects: dict[str, Effect]) -> Chances:
     """Holm over the gated metrics, which all can turn the gate red; the others stand for themselves."""
-    chances = {name: (effect.p_worse, effect.p_better) for name, effect in effects.items()}
+    chances = {name: (effect.p, effect.turned().p) for name, effect in effects.items()}
     gated = [name for name, effect in effects.items() if effect.gated]
     worse, better = (holm([chances[name][side] for name in gated]) for side in (0, 1))
     return chances | dict(zip(gated, zip(worse, better, strict=True), strict=True))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ci_gpu.model import IMPROVED, INCONCLUSIVE, REGRESSED, UNCHANGED
-from ci_gpu.statistics import EXACT_PAIRS, Estimate, pairs_needed, sign_flip_p, within
+from ci_gpu.statistics import EXACT_PAIRS, Estimate, pairs_needed, sign_flip_p, welch_p, within
 
 FIRST_LOOK = 6
 """Pairs before the first look. Those after it must confirm by themselves what is called a change."""
@@ -16,16 +16,20 @@ FIRST_LOOK = 6
 PROVISIONAL_ALPHA = 0.0294
 """Of the first look, which concludes nothing: Pocock's boundary for two looks."""
 
-ALPHA = 0.008
-"""Of the last look, for all gated metrics together: only it can be red, so nothing is shared with the first."""
+ALPHA = 0.006
+"""Of the last look, for all gated metrics together: only it can be red, so nothing is shared with the first. Less
+than 0.01, because t errs a little where processes have two modes (docs/measurement.md)."""
 
 SAME_ALPHA = 0.05
+
+PLAUSIBLE = 0.025
+"""So that what is called a change has a 95 % interval without 0."""
 
 FLOOR = math.sqrt(2) * 0.001
 """Of the deviation of a difference: a clock that always answers the same has steps, and no noise-free processes."""
 
-SIGN_FLIP_FROM = 9
-"""With fewer pairs not even unanimous signs are rare enough for a suite of metrics."""
+MANY = 9
+"""With fewer pairs not even unanimous signs are rare enough for a suite, and Welch's t errs with two modes."""
 
 PROVISIONAL = "provisional"
 
@@ -34,33 +38,46 @@ Ruling = tuple[str, str, int]
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """The differences of logarithms of the pairs, positive where the head is worse, and what is asked of them."""
+    """What the pairs say of one metric. The logarithms have the sign that makes larger worse."""
 
-    worsenings: tuple[float, ...]
-    later: tuple[float, ...]  # those of the pairs after the first look
-    estimate: Estimate
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+    first: int  # so many of the pairs belong to the first look
+    estimate: Estimate  # of head - base
     larger_is_worse: bool
-    threshold: float  # ln(1 + margin)
     margin: float
     gated: bool
 
     @property
-    def p_worse(self) -> float:
-        return self.estimate.p_above
+    def worsenings(self) -> tuple[float, ...]:
+        return tuple(head - base for base, head in zip(self.base, self.head, strict=True))
 
     @property
-    def p_better(self) -> float:
-        return self.turned().estimate.p_above
+    def later(self) -> tuple[float, ...]:
+        """The pairs after the first look."""
+        return self.worsenings[self.first :]
+
+    @property
+    def threshold(self) -> float:
+        return math.log1p(self.margin)
+
+    @property
+    def p(self) -> float:
+        """One-sided probability of such a worsening by chance.
+
+        Of many pairs it is twice the smaller one of the paired t's and of Welch's, which has twice the degrees of
+        freedom and loses only where the machine drifts. The paired one must be plausible by itself.
+        """
+        paired = self.estimate.p_above
+        if self.estimate.pairs < MANY or paired >= PLAUSIBLE:
+            return paired
+        return min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
 
     def turned(self) -> Effect:
         """The same with the arms swapped."""
         mean, middle = -self.estimate.mean, -self.estimate.hodges_lehmann
-        return msgspec.structs.replace(
-            self,
-            worsenings=tuple(-each for each in self.worsenings),
-            later=tuple(-each for each in self.later),
-            estimate=msgspec.structs.replace(self.estimate, mean=mean, hodges_lehmann=middle),
-        )
+        estimate = msgspec.structs.replace(self.estimate, mean=mean, hodges_lehmann=middle)
+        return msgspec.structs.replace(self, base=self.head, head=self.base, estimate=estimate)
 
     def shown(self) -> dict[str, Any]:
         """The fields of a `Comparison` that tell of the change, in the raw direction."""
@@ -105,7 +122,7 @@ def _doubt(effect: Effect, final: bool) -> str:
     """Why a significant change may still be none; empty if nothing speaks against it."""
     if effect.estimate.hodges_lehmann < effect.threshold and _stands_out(effect):
         return _outlier(effect)
-    if SIGN_FLIP_FROM <= effect.estimate.pairs <= EXACT_PAIRS and sign_flip_p(effect.worsenings) >= ALPHA:
+    if MANY <= effect.estimate.pairs <= EXACT_PAIRS and sign_flip_p(effect.worsenings) >= ALPHA:
         return f"noise: the change of {_percent(effect, effect.estimate.mean)} rests on a few of the pairs"
     if final and effect.later and (alone := math.fsum(effect.later) / len(effect.later)) < effect.threshold / 2:
         return (

@@ -54,10 +54,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         """The pairs that both arms have."""
         return tuple(sorted(self.base.values.keys() & self.head.values.keys()))
 
-    def worsenings(self, pairs: Iterable[int]) -> list[float]:
-        """ln(head) - ln(base) of these pairs, with the sign turned so that positive is worse."""
+    def logarithms(self, arm: Arm, pairs: Iterable[int]) -> tuple[float, ...]:
+        """Of these pairs' values, with the sign turned where smaller is worse: larger is always worse."""
         sign = 1.0 if self.kind.better == "lower" else -1.0
-        return [sign * (math.log(self.head.values[pair]) - math.log(self.base.values[pair])) for pair in pairs]
+        return tuple(sign * math.log(arm.values[pair]) for pair in pairs)
 
 
 def read(blocks: Sequence[Block]) -> tuple[Reading, ...]:
