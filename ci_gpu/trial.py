@@ -20,9 +20,9 @@ from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, control, unclear
 from ci_gpu.margins import beyond_bounds, rule_of
-from ci_gpu.model import INCONCLUSIVE, Block, Comparison, ImageReport, Policy, Trial
+from ci_gpu.model import INCONCLUSIVE, Block, Comparison, ImageReport, Policy, PulledImage, Trial
 from ci_gpu.payload.timing import SLOWDOWN
-from ci_gpu.payload.wire import PASSED, CheckResult, Event, Metric
+from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric
 
 REPEATS = 2
 """How often a pair is measured anew because the machine spoiled it."""
@@ -150,13 +150,15 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         before = on_the_host(visit.device)
         answers = guest.examine(visit, _Quiet(watch))
         after = on_the_host(visit.device)
+    report = arms.base_report if arm == "base" else arms.head_report
     of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
     return Block(
         pair=number,
         arm=arm,
         started=started,
         seconds=time.monotonic() - clock,
-        results=tuple(result for result in answers.results if result.check != CONTROL.id),
+        results=tuple(result for result in answers.results if result.check != CONTROL.id)
+        + _of_the_image(report.image, answers.environment),
         control=before + _seconds(of_control) + after,
         telemetry=recorder.telemetry,
         invalid=telemetry.spoiled(recorder.telemetry) or (answers.failure.what if answers.failure else ""),
@@ -171,6 +173,14 @@ def _visit(visit: guest.Visit, design: Design, checks: Sequence[CheckInfo], pair
     job = msgspec.structs.replace(visit.job, environment=visit.job.environment + slow)
     first = (CONTROL,) if visit.device == "cuda" else ()
     return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled))
+
+
+def _of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:
+    """What is known of an image without a check: its size, and what `import torch` takes in a fresh container."""
+    size = Metric("size", "B", "lower", (float(image.size),), exact=True)
+    seconds = Metric("torch", "s", "lower", (environment.import_seconds if environment else 0.0,))
+    found = {"image.size": size, "image.import": seconds}
+    return tuple(CheckResult(check, PASSED, metrics=(metric,)) for check, metric in found.items() if metric.samples[0])
 
 
 def on_the_host(device: str, calls: int = 5) -> tuple[float, ...]:

@@ -98,7 +98,7 @@ def conduct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def verdicts(found: Trial) -> dict[str, str]:
-    return {one.metric: one.verdict for one in found.metrics}
+    return {one.metric: one.verdict for one in found.metrics if not one.metric.startswith("image.")}
 
 
 def exit_code(found: Trial, head: ImageReport) -> int:
@@ -135,7 +135,7 @@ def test_only_checks_that_measure_are_repeated_in_an_order_of_the_pair_s_own(con
     found, *_ = conduct(SAME, SAME)
     orders = {(block.pair, block.arm): tuple(result.check for result in block.results) for block in found.blocks}
 
-    assert {check for each in orders.values() for check in each} == {"speed.speed", "speed.steady"}
+    assert {check for each in orders.values() for check in each} == {"speed.speed", "speed.steady", "image.import"}
     assert all(orders[pair, "base"] == orders[pair, "head"] for pair in range(1, 7))
     assert len(set(orders.values())) == 2
 
@@ -230,3 +230,10 @@ def test_nothing_concluded_passes_only_where_the_user_says_so(inconclusive: str,
     reasons = tuple(verdict._of_trial(found))
 
     assert max((reason.exit_code for reason in reasons), default=0) == code
+
+
+def test_size_and_start_are_shown_and_block_nothing(conduct) -> None:
+    found, *_ = conduct(SAME, SAME, pairs=2)
+    (start,) = (one for one in found.metrics if one.metric == "image.import/torch")
+
+    assert (start.unit, start.gated, start.margin) == ("s", False, 0.1)
