@@ -147,13 +147,22 @@ def wish(chosen: tuple[Target, ...], given: Mapping[str, Any], file: Path | None
             remedy="name one image and one baseline, with docker or podman",
         )
     document = _document(file)
-    effect = str(settings.min_effect)
     return Wish(
         baseline=_target(settings.baseline, _without_baseline(given), document),
         pairs=settings.pairs,
-        policy=policy.policy(effect, settings.inconclusive, document.get("metrics", {})),
+        policy=_policy(settings, document),
         slowdown=policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0)),
     )
+
+
+def policy_of(file: Path | None) -> Policy:
+    """The policy of ci-gpu.toml alone, for reports that are there already."""
+    document = _document(file)
+    return _policy(_settings(document.get("run", {})), document)
+
+
+def _policy(settings: Settings, document: Mapping[str, Any]) -> Policy:
+    return policy.policy(str(settings.min_effect), settings.inconclusive, document.get("metrics", {}))
 
 
 def _without_baseline(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,9 @@ import msgspec
 
 from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
-from ci_gpu.compare import compare, control, unclear
+from ci_gpu.compare import compare, control, unclear, withdrawn
 from ci_gpu.margins import beyond_bounds, rule_of
-from ci_gpu.model import INCONCLUSIVE, Block, Comparison, ImageReport, Policy, PulledImage, Trial
+from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
 from ci_gpu.payload.timing import SLOWDOWN
 from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric
 
@@ -88,20 +88,13 @@ def _judged(trial: Trial, blocks: tuple[Block, ...], policy: Policy) -> Trial:
     metrics = compare(blocks, policy)
     refused = drift.reason if drift and drift.verdict == INCONCLUSIVE else _all_spoiled(blocks)
     if refused:
-        metrics = tuple(_withdrawn(metric, refused) for metric in metrics)
+        metrics = withdrawn(metrics, refused)
     order = "".join("A" if block.arm == "base" else "B" for block in blocks)
     return msgspec.structs.replace(trial, order=order, blocks=blocks, metrics=metrics, control=drift, refused=refused)
 
 
 def _all_spoiled(blocks: Sequence[Block]) -> str:
     return blocks[0].invalid if all(block.invalid for block in blocks) else ""
-
-
-def _withdrawn(metric: Comparison, reason: str) -> Comparison:
-    """Where the machine cannot be trusted, nothing that was timed on it can."""
-    if metric.exact or metric.change is None:
-        return metric
-    return msgspec.structs.replace(metric, verdict=INCONCLUSIVE, reason=reason, pairs_needed=0)
 
 
 def _measured(arms: Arms) -> tuple[CheckInfo, ...]:
