@@ -11,7 +11,7 @@ of the logarithms is taken (what changes the whole machine cancels), and over th
     not-comparable the two measured different things
 
 There are two looks, after six pairs and after twelve. What the first calls regressed is provisional; at the last one
-the pairs after the sixth must confirm a change by themselves.
+the pairs after the first look must confirm a change by themselves.
 """
 
 from __future__ import annotations
@@ -50,15 +50,17 @@ Chances = dict[str, tuple[float, float]]
 """Adjusted one-sided p-values of a metric: worse, better."""
 
 
-def compare(blocks: Sequence[Block], policy: Policy, *, final: bool = True) -> tuple[Comparison, ...]:
-    """Judge every metric of the valid blocks. ``final=False`` is the first look, after which pairs may be added.
+def compare(
+    blocks: Sequence[Block], policy: Policy, *, final: bool = True, first: int = FIRST_LOOK
+) -> tuple[Comparison, ...]:
+    """Judge every metric of the valid blocks. ``final=False`` is the first look, at the pairs up to number ``first``.
 
     Raises:
         ConfigError: a rule's bounds are in another unit than its metric, or a min-effect is no fraction.
     """
     readings = read(blocks)
     arms = frozenset(block.arm for block in blocks if not block.invalid)
-    effects = {reading.metric: _effect(reading, policy) for reading in readings if _is_timed_twice(reading)}
+    effects = {reading.metric: _effect(reading, policy, first) for reading in readings if _is_timed_twice(reading)}
     chances = _chances(effects)
     family = max(1, sum(effect.gated for effect in effects.values()))
     judged = []
@@ -98,7 +100,7 @@ def control(blocks: Sequence[Block]) -> Comparison | None:
     reading = Reading(metric="control", base=_control_arm(ran, BASE), head=_control_arm(ran, HEAD))
     if fields := _alone(reading, frozenset()) or _too_few(reading):
         return _comparison(reading, Policy(), {**fields, "verdict": INCONCLUSIVE})
-    return _comparison(reading, Policy(), _drift(_effect(reading, Policy())))
+    return _comparison(reading, Policy(), _drift(_effect(reading, Policy(), FIRST_LOOK)))
 
 
 def _control_arm(blocks: Iterable[Block], arm: str) -> Arm:
@@ -119,13 +121,13 @@ def _is_timed_twice(reading: Reading) -> bool:
     return reading.comparable and not reading.kind.exact and len(reading.pairs()) >= 2
 
 
-def _effect(reading: Reading, policy: Policy) -> Effect:
+def _effect(reading: Reading, policy: Policy, first: int) -> Effect:
     pairs = reading.pairs()
     base, head = reading.logarithms(reading.base, pairs), reading.logarithms(reading.head, pairs)
     return Effect(
         base=base,
         head=head,
-        first=sum(pair <= FIRST_LOOK for pair in pairs),
+        first=sum(pair <= first for pair in pairs),
         estimate=paired_t([worse - before for before, worse in zip(base, head, strict=True)], FLOOR),
         larger_is_worse=reading.kind.better == "lower",
         margin=margin(reading.metric, reading.kind.unit, policy),

@@ -113,7 +113,7 @@ def _one_sided(effect: Effect, p: float, verdict: str, final: bool) -> tuple[str
         return INCONCLUSIVE, doubt
     text = f"{_percent(effect, mean)} {'worse' if verdict == REGRESSED else 'better'}"
     if not final and (verdict == REGRESSED or p >= ALPHA):
-        return verdict, f"{PROVISIONAL}: {text} in {pairs} pairs (p {p:.2g}), to be confirmed by six more"
+        return verdict, f"{PROVISIONAL}: {text} in {pairs} pairs (p {p:.2g}), to be confirmed by more"
     unconfirmed = "" if effect.later else ", not confirmed by further pairs"
     return verdict, f"{text} in {pairs} pairs (margin {100 * effect.margin:g} %, p {p:.2g}){unconfirmed}"
 
@@ -127,7 +127,7 @@ def _doubt(effect: Effect, final: bool) -> str:
     if final and effect.later and (alone := math.fsum(effect.later) / len(effect.later)) < effect.threshold / 2:
         return (
             f"not confirmed: {_percent(effect, effect.estimate.mean)} over all pairs, but {_percent(effect, alone)} "
-            f"in those after the first {FIRST_LOOK}"
+            f"in those after the first {effect.first}"
         )
     return ""
 
