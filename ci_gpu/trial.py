@@ -70,10 +70,10 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
         return msgspec.structs.replace(trial, refused=refused)
     _require_units(arms.head_report, design.policy)
     blocks = _pairs(arms, design, checks, range(1, design.pairs + 1), watch)
-    doubtful = _checks_of(unclear(compare(blocks, design.policy, final=False)), checks)
+    doubtful = _checks_of(unclear(compare(blocks, design.policy, final=False, first=design.pairs)), checks)
     if doubtful:
         blocks += _pairs(arms, design, doubtful, range(design.pairs + 1, design.most + 1), watch)
-    return _judged(trial, blocks, design.policy)
+    return _judged(trial, blocks, design)
 
 
 def _require_units(report: ImageReport, policy: Policy) -> None:
@@ -83,9 +83,9 @@ def _require_units(report: ImageReport, policy: Policy) -> None:
         beyond_bounds(name, metric.unit, 1.0, rule_of(name, policy))
 
 
-def _judged(trial: Trial, blocks: tuple[Block, ...], policy: Policy) -> Trial:
+def _judged(trial: Trial, blocks: tuple[Block, ...], design: Design) -> Trial:
     drift = control(blocks)
-    metrics = compare(blocks, policy)
+    metrics = compare(blocks, design.policy, first=design.pairs)
     refused = drift.reason if drift and drift.verdict == INCONCLUSIVE else _all_spoiled(blocks)
     if refused:
         metrics = withdrawn(metrics, refused)

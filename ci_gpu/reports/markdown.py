@@ -10,23 +10,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ci_gpu import model
-from ci_gpu.model import Comparison, ImageReport, Reason, RunReport, Summary, Trial
+from ci_gpu.model import ImageReport, Reason, RunReport, Summary, Trial
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact
-from ci_gpu.reports import _changes, _words
+from ci_gpu.reports import _markdown_trial, _trial, _words
 from ci_gpu.reports._markdown import NAME, code, details, fence, table
 
 SUFFIX = ".md"
 
 SIGNS = {PASSED: "✅", FAILED: "❌", ERROR: "⚠️", SKIPPED: "⏭️"}
 _VERDICTS = {0: "✅", 1: "❌"}
-CHANGE_SIGNS = {
-    model.REGRESSED: "🔴",
-    model.MISSING: "🔴",
-    model.IMPROVED: "🟢",
-    model.NEW: "🔵",
-    model.UNCHANGED: "✅",
-}
 
 MUST, CHANGES, TABLE, CLOCKS, UNCHANGED, METRICS, NOTES, FOUND, PASSING, ENVIRONMENT, LOGS = range(11)
 """The ladder: the highest rank is left out first, rank 0 never."""
@@ -64,7 +56,7 @@ def render(summary: Summary, budget: int = 60_000) -> str:
             return text
     for most in (5, 1):
         text = f"{_head(summary)}\n{_reasons(summary, most)}\n"
-        if summary.verdict.reasons and len(text.encode()) <= budget:
+        if _trial.other_reasons(summary) and len(text.encode()) <= budget:
             return text
     return _head(summary)
 
@@ -79,54 +71,20 @@ def _assemble(sections: list[_Section], rank: int) -> str:
 
 def _sections(summary: Summary) -> Iterator[_Section]:
     yield _Section(MUST, _head(summary).rstrip("\n"))
-    if summary.verdict.reasons:
+    if _trial.other_reasons(summary):
         yield _Section(MUST, _reasons(summary))
     if summary.report.trial:
-        yield from _trial(summary.report.trial)
+        yield from _trial_sections(summary.report.trial)
     for image in summary.report.images:
         yield from _image(image, summary)
 
 
-def _trial(trial: Trial) -> Iterator[_Section]:
-    metrics = _changes.ordered(trial)
-    news = [one for one in metrics if one.verdict != model.UNCHANGED]
-    still = [one for one in metrics if one.verdict == model.UNCHANGED]
-    title = f"#### {code(trial.head, NAME)} against {code(trial.base, NAME)}: {_changes.tally(trial)}"
-    yield _Section(CHANGES, "\n\n".join(filter(None, (title, _setting(trial), _comparisons(news), _advice(news)))))
-    if still:
-        yield _Section(UNCHANGED, details(f"{_words.plural(len(still), 'metric')} unchanged", _comparisons(still)))
-    if any(block.telemetry for block in trial.blocks):
-        heads = ("Image", "Blocks", "SM clock, MHz", "Hottest, °C", "Power, W", "Slowed by")
-        yield _Section(CLOCKS, details("Clocks and throttling", table(heads, _changes.clocks(trial))))
-
-
-def _setting(trial: Trial) -> str:
-    refused = f"> ⚠️ Nothing was concluded: {code(trial.refused)}\n" if trial.refused else ""
-    return refused + f"_Measured in turn on one machine: {_changes.setting(trial)}._" if trial.blocks else refused
-
-
-def _comparisons(metrics: list[Comparison]) -> str:
-    heads = ("", "Metric", "Base", "Head", "Change (95 % interval)", "Verdict")
-    return table(heads, [_compared(one) for one in metrics]) if metrics else ""
-
-
-def _compared(one: Comparison) -> tuple[str, ...]:
-    word = one.verdict.replace("-", " ")
-    reason = _changes.verdict(one)[len(word) :].lstrip(": ")
-    return (
-        CHANGE_SIGNS.get(one.verdict, "⚪"),
-        code(one.metric, NAME) + ("" if one.gated else " (not gated)"),
-        code(_changes.value(one.base, one.unit)),
-        code(_changes.value(one.head, one.unit)),
-        _changes.change(one),
-        f"**{word}**" + (f": {code(reason)}" if reason else ""),
-    )
-
-
-def _advice(metrics: list[Comparison]) -> str:
-    """What to do, once for each verdict that asks for something."""
-    words = [word for word in _changes.ORDER if word in _changes.ADVICE and word in {one.verdict for one in metrics}]
-    return "\n".join(f"- **{word.replace('-', ' ')}**: {_changes.ADVICE[word]}" for word in words)
+def _trial_sections(trial: Trial) -> Iterator[_Section]:
+    ranked = {CHANGES: _markdown_trial.changes, UNCHANGED: _markdown_trial.unchanged, CLOCKS: _markdown_trial.clocks}
+    for rank, section in ranked.items():
+        text = section(trial)
+        if text:
+            yield _Section(rank, text)
 
 
 def _head(summary: Summary) -> str:
@@ -138,13 +96,13 @@ def _head(summary: Summary) -> str:
         f"{_words.tally(_words.everything(report))} in {', '.join(names) or 'no image'}{more}"
     )
     if report.trial:
-        headline += f"; {_changes.tally(report.trial)}"
+        headline += f"; {_trial.headline(report.trial)}"
     notice = _words.notice(report)
     return (f"**{notice}**\n\n" if notice else "") + headline + "\n"
 
 
 def _reasons(summary: Summary, most: int = 20) -> str:
-    reasons = summary.verdict.reasons
+    reasons = _trial.other_reasons(summary)
     several = len(summary.report.images) > 1
     lines = ["**Why, and what to do**", ""]
     lines += [_reason(reason, several, summary.report) for reason in reasons[:most]]
