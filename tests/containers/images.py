@@ -124,6 +124,17 @@ def _with_entrypoint(script: str) -> Callable[[str], None]:
     return build
 
 
+def _with_variables(**variables: str) -> Callable[[str], None]:
+    """The torch image, and what is said in its environment."""
+
+    def build(full: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            words = " ".join(f"{name}={value}" for name, value in variables.items())
+            _build(full, folder, f"FROM {_name('torch')}\nENV {words}\n")
+
+    return build
+
+
 def _foreign(full: str) -> None:
     """An image that claims to be for another processor."""
     with tempfile.TemporaryDirectory() as folder:
@@ -142,6 +153,8 @@ RECIPES: dict[str, Callable[[str], None]] = {
     "forker": _with_entrypoint(FORKER),
     "stubborn": _with_entrypoint("#!/bin/sh\necho 'usage: serve [--port N]' >&2\nexit 2\n"),
     "foreign": _foreign,
+    "steady": _with_variables(RATE="100"),
+    "slower": _with_variables(RATE="90", OMP_NUM_THREADS="1"),
 }
 
 
