@@ -19,7 +19,7 @@ from markupsafe import Markup
 from ci_gpu.model import ChangePoint, Series, SeriesKey
 from ci_gpu.reports import _page, _trial, _words
 from ci_gpu.site import identity, matrix, table, trend
-from ci_gpu.site.line import Line, read
+from ci_gpu.site.line import Line, image_name, read
 
 MOST = 1_000
 """Points of one series that are shown, the newest; the store has all."""
@@ -75,7 +75,14 @@ def _environment() -> Environment:
     policy = _POLICY.format(style=_hash(style), script=_hash(script))
     shared: dict[str, Any] = {"style": Markup(style), "script": Markup(script), "policy": policy}  # noqa: S704  ours
     made.globals.update(
-        shared, words=_words, told=_trial, trend=trend, percent=_percent, anchor=identity.of_run, rows=table.rows
+        shared,
+        words=_words,
+        told=_trial,
+        trend=trend,
+        percent=_percent,
+        anchor=identity.of_run,
+        rows=table.rows,
+        named=image_name,
     )
     return made
 

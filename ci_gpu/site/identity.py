@@ -24,7 +24,7 @@ def of_series(key: SeriesKey) -> str:
 
 def of_run(run: str) -> str:
     """The anchor of a run."""
-    return f"run-{_digest(run)}"
+    return f"run-{_digest(run)[:10]}"
 
 
 def of_change(change: ChangePoint) -> str:

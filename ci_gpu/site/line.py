@@ -98,6 +98,11 @@ def gpu(key: SeriesKey) -> str:
     return ", ".join(filter(None, (name, *rest)))
 
 
+def image_name(image: str) -> str:
+    """Without the registry that everybody means who names none."""
+    return image.removeprefix("docker.io/")
+
+
 def levels(line: Line) -> list[tuple[int, int, float]]:
     """First index, last index and median of each stretch between changes; what is masked does not count."""
     cuts = [0, *sorted({change.index for change in line.changes}), len(line.points)]
