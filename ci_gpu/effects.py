@@ -16,7 +16,7 @@ FIRST_LOOK = 6
 PROVISIONAL_ALPHA = 0.0294
 """Of the first look, which concludes nothing: Pocock's boundary for two looks."""
 
-ALPHA = 0.006
+ALPHA = 0.007
 """Of the last look, for all gated metrics together: only it can be red, so nothing is shared with the first. Less
 than 0.01, because t errs a little where processes have two modes (docs/measurement.md)."""
 
@@ -28,8 +28,8 @@ PLAUSIBLE = 0.025
 FLOOR = math.sqrt(2) * 0.001
 """Of the deviation of a difference: a clock that always answers the same has steps, and no noise-free processes."""
 
-MANY = 9
-"""With fewer pairs not even unanimous signs are rare enough for a suite, and Welch's t errs with two modes."""
+SIGN_FLIP_FROM = 9
+"""With fewer pairs not even unanimous signs are rare enough for a suite of metrics."""
 
 PROVISIONAL = "provisional"
 
@@ -65,13 +65,12 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     def p(self) -> float:
         """One-sided probability of such a worsening by chance.
 
-        Of many pairs it is twice the smaller one of the paired t's and of Welch's, which has twice the degrees of
-        freedom and loses only where the machine drifts. The paired one must be plausible by itself.
+        Twice the smaller one of the paired t's and of Welch's, which has up to twice the degrees of freedom and loses
+        only where the machine drifts. But not below the paired one, where that is not plausible by itself.
         """
         paired = self.estimate.p_above
-        if self.estimate.pairs < MANY or paired >= PLAUSIBLE:
-            return paired
-        return min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
+        either = min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
+        return either if paired < PLAUSIBLE else max(paired, either)
 
     def turned(self) -> Effect:
         """The same with the arms swapped."""
@@ -122,7 +121,7 @@ def _doubt(effect: Effect, final: bool) -> str:
     """Why a significant change may still be none; empty if nothing speaks against it."""
     if effect.estimate.hodges_lehmann < effect.threshold and _stands_out(effect):
         return _outlier(effect)
-    if MANY <= effect.estimate.pairs <= EXACT_PAIRS and sign_flip_p(effect.worsenings) >= ALPHA:
+    if SIGN_FLIP_FROM <= effect.estimate.pairs <= EXACT_PAIRS and sign_flip_p(effect.worsenings) >= ALPHA:
         return f"noise: the change of {_percent(effect, effect.estimate.mean)} rests on a few of the pairs"
     if final and effect.later and (alone := math.fsum(effect.later) / len(effect.later)) < effect.threshold / 2:
         return (

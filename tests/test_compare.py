@@ -133,6 +133,15 @@ def test_one_wild_process_hides_no_regression_that_all_the_others_show() -> None
     assert only(pairs([1.0] * 12, heads)).verdict == "regressed"
 
 
+def test_two_wild_processes_do_not_lift_a_small_change_over_the_margin() -> None:
+    comparison = only(pairs([1.0] * 12, [1.1, 1.1] + [1.019] * 10))
+
+    assert comparison.p is not None
+    assert comparison.p < 0.007
+    assert comparison.verdict == "inconclusive"
+    assert comparison.reason == "outlier process: the mean of the pairs says +3.21 %, their middle +1.9 %"
+
+
 def test_a_few_large_pairs_are_no_proof_that_signs_do_not_bear_out() -> None:
     heads = [1.05, 0.9995, 1.05, 1.052, 0.9995, 0.9995, 1.055, 1.05, 0.9995, 0.9995, 1.05, 1.05]
     judged = only(pairs([1.0] * 12, heads))
