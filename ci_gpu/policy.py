@@ -69,7 +69,7 @@ def _quantity(name: str, text: Any) -> tuple[float | None, str]:
     """A number with its unit, which is not optional: 600 of what?"""
     if text is None:
         return None, ""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(\S.*)", str(text).strip())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s+(\S.*)", str(text).strip())
     if not match:
         raise _no_quantity(name, text)
     return float(match[1]), match[2]
