@@ -178,7 +178,7 @@ def test_a_metric_only_in_the_base_is_missing_and_only_in_the_head_is_new() -> N
     assert judged["old"].reason == "the head has no valid value of it"
 
 
-@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 0.0, -1.0])
+@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 0.0, -1.0, 5e-324, 1.7e308])
 def test_a_metric_with_an_impossible_sample_is_not_there(bad: float | None) -> None:
     base, head = arm("base", [1.0] * 6), [block("head", pair, metric(1.0, bad, 1.0)) for pair in range(1, 7)]
 
