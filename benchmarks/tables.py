@@ -126,7 +126,7 @@ def _claims_text(found: dict[str, Any]) -> str:
     everywhere = _list(made["as quiet in every world, and sees more"])
     somewhere = _list(made["as quiet in one world alone, and sees more there"])
     named = ((source, [name for name, _, at in found["rules"] if at == source]) for _, _, source in found["rules"])
-    sources = "".join(f"\n- {', '.join(names)}: {source}" for source, names in dict(named).items())
+    sources = "".join(f"\n- {'; '.join(names)}: {source}" for source, names in dict(named).items())
     return (
         f"Our worst column: {_number(rate)} % of suites ({world}; upper 95 % bound {100 * above:.2f} %).\n\n"
         f"Rules with at most 1 % false alarms in every column that see more than ours in any, beyond chance: "
