@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.settings
 @options.reports
 @options.comments
+@click.option("--history", "url", metavar="URL", envvar="CI_GPU_HISTORY", help="Keep the metrics: git, sqlite:///FILE…")
 @click.option("--verbose", "-v", is_flag=True, envvar="CI_GPU_VERBOSE", help="Show what the image itself prints.")
 def run(
     images: tuple[str, ...],
@@ -36,6 +37,7 @@ def run(
     report_dir: Path | None,
     comment_when: str,
     comment_key: str | None,
+    url: str | None,
     verbose: bool,
     **given: Any,
 ) -> int:
@@ -55,7 +57,17 @@ def run(
     pipeline.write(summary, paths)
     click.echo(reports.load("terminal").render(summary))
     _tell_github(summary, paths, comment_when, comment_key)
+    if url:
+        _keep(summary, url)
     return summary.verdict.exit_code
+
+
+def _keep(summary: Summary, url: str) -> None:
+    from ci_gpu import history
+
+    message = history.keep(summary, url, os.environ)
+    if message:
+        click.echo(message, err=True)
 
 
 def examined(targets: tuple[Target, ...], wish: Wish | None, *, verbose: bool) -> Summary:
