@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chromium import Browser, chromium
 from tests.containers.ground import Ground, ground
 
 
@@ -20,3 +21,10 @@ def real_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def engine_name(request: pytest.FixtureRequest) -> str:
     """Each container test runs on both engines."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium; see `tests.chromium`."""
+    with chromium() as up:
+        yield up
