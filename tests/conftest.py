@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.chromium import Browser, chromium
 from tests.containers.ground import Ground, ground
+
+settings.register_profile("steady", deadline=None, derandomize=True)  # a busy machine proves nothing
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +33,10 @@ def browser() -> Iterator[Browser]:
     """One headless Chromium; see `tests.chromium`."""
     with chromium() as up:
         yield up
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Started in the background by a shell, this process ignores Ctrl-C, and so would every program that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

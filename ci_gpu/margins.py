@@ -1,0 +1,83 @@
+"""How large a change must be to matter, and the bounds that a user sets beside it."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+from ci_gpu.errors import ConfigError
+from ci_gpu.model import MetricRule, Policy
+
+KERNEL = 0.02
+SHORT = 0.05
+"""Microseconds and allocators: the clock's steps and the driver's mood are a larger share of them."""
+ONCE = 0.10
+"""What happens once a process: an import, a compilation, a first call."""
+
+_MICROSECONDS = ("us", "µs", "μs")  # the micro sign and the Greek letter look alike
+_ONCE = re.compile(r"(?<![a-z])(cold(?!_?l2)|import|compile|start[-_]?up)(?![a-z])")
+_ALLOCATOR = re.compile(r"(?<![a-z])alloc")
+_NO_RULE = MetricRule()
+_ADVICE = MetricRule(gate=False)
+"""For what a new image changes rightly, its size and its start: shown, and gated only where the user says so."""
+
+
+def rule_of(metric: str, policy: Policy) -> MetricRule:
+    """The first of the policy's rules whose pattern covers the metric's id (``check/name``)."""
+    unsaid = _ADVICE if metric.startswith("image.") else _NO_RULE
+    return next((rule for pattern, rule in policy.rules if fnmatchcase(metric, pattern)), unsaid)
+
+
+def margin(metric: str, unit: str, policy: Policy, *, exact: bool = False) -> float:
+    """The smallest change that matters, as a fraction of the base.
+
+    Raises:
+        ConfigError: the configured one is no fraction.
+    """
+    asked = rule_of(metric, policy).min_effect
+    if asked is not None:
+        return _checked(metric, asked)
+    if exact:
+        return 0.0
+    if _ONCE.search(metric) and not metric.endswith("_l2_cold"):
+        return ONCE
+    if unit in _MICROSECONDS or _ALLOCATOR.search(metric):
+        return SHORT
+    return KERNEL if policy.min_effect is None else _checked(metric, policy.min_effect)
+
+
+def _checked(metric: str, fraction: float) -> float:
+    if 0.0 <= fraction < 1.0:
+        return fraction
+    raise ConfigError(
+        f"a min-effect of {fraction:g} for {metric} cannot be meant",
+        why="it is a share of the base's value: 0.02 is 2 %",
+        remedy="give a number from 0 to below 1",
+        kind="bad-min-effect",
+    )
+
+
+def beyond_bounds(metric: str, unit: str, head: float, rule: MetricRule) -> str:
+    """Which of the rule's bounds the head's median breaks, in words; empty if none.
+
+    Raises:
+        ConfigError: the bounds are in another unit than the metric.
+    """
+    if rule.floor is None and rule.ceiling is None:
+        return ""
+    if rule.unit != unit:
+        raise _other_unit(metric, unit, rule)
+    if rule.floor is not None and head < rule.floor:
+        return f"{head:.4g} {unit} is below the floor of {rule.floor:g} {unit}"
+    if rule.ceiling is not None and head > rule.ceiling:
+        return f"{head:.4g} {unit} is above the ceiling of {rule.ceiling:g} {unit}"
+    return ""
+
+
+def _other_unit(metric: str, unit: str, rule: MetricRule) -> ConfigError:
+    return ConfigError(
+        f"the bounds of {metric} are in {rule.unit or 'no unit'}, and it is measured in {unit}",
+        why="a bound without its unit, or in another one, would silently mean something else",
+        remedy=f'write unit = "{unit}" beside the floor or ceiling, and its value in that unit',
+        kind="unit-mismatch",
+    )

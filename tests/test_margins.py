@@ -1,0 +1,99 @@
+"""How large a change must be: defaults by kind, the policy, the user's rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gpu.errors import ConfigError
+from ci_gpu.margins import beyond_bounds, margin, rule_of
+from ci_gpu.model import MetricRule, Policy
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "expected"),
+    [
+        ("matmul.float32/throughput_float32_4096", "TFLOP/s", 0.02),
+        ("matmul.float32/time", "ms", 0.02),
+        ("launch.empty/time", "us", 0.05),
+        ("launch.empty/time", "µs", 0.05),
+        ("launch.empty/time", "μs", 0.05),
+        ("allocator.churn/time", "ms", 0.05),
+        ("memory.alloc_small/rate", "1/s", 0.05),
+        ("matmul.cold_call/cold_call", "ms", 0.10),
+        ("startup.import/seconds", "s", 0.10),
+        ("torch.start-up/seconds", "s", 0.10),
+        ("torch.start_up/seconds", "s", 0.10),
+        ("inductor.compile/seconds", "s", 0.10),
+        ("matmul.cold_call/cold_call", "us", 0.10),  # the larger one, where both fit
+        ("copy.device/rate_l2_cold", "GB/s", 0.02),  # a policy of the cache, not of the process
+        ("copy.device/rate_cold_l2", "GB/s", 0.02),
+        ("norm.important/time", "ms", 0.02),
+        ("sort.scolding/time", "ms", 0.02),
+    ],
+)
+def test_the_default_goes_by_what_is_measured(metric: str, unit: str, expected: float) -> None:
+    assert margin(metric, unit, Policy()) == expected
+
+
+def test_an_exact_metric_has_none() -> None:
+    assert margin("allocator.peak/bytes", "B", Policy(min_effect=0.05), exact=True) == 0.0
+
+
+def test_the_policy_replaces_the_general_default_alone() -> None:
+    policy = Policy(min_effect=0.01)
+
+    assert margin("matmul.float32/time", "ms", policy) == 0.01
+    assert margin("launch.empty/time", "us", policy) == 0.05
+    assert margin("startup.import/seconds", "s", policy) == 0.10
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_rule_outranks_everything(exact: bool) -> None:
+    policy = Policy(min_effect=0.01, rules=(("startup.*", MetricRule(min_effect=0.3)),))
+
+    assert margin("startup.import/seconds", "s", policy, exact=exact) == 0.3
+
+
+def test_the_first_rule_that_fits_wins() -> None:
+    rules = (("a.one/*", MetricRule(gate=False)), ("a.*", MetricRule(min_effect=0.5)), ("*", MetricRule(floor=1.0)))
+
+    assert rule_of("a.one/x", Policy(rules=rules)) == rules[0][1]
+    assert rule_of("a.two/x", Policy(rules=rules)) == rules[1][1]
+    assert rule_of("b.one/x", Policy(rules=rules)) == rules[2][1]
+    assert rule_of("b.one/x", Policy()) == MetricRule()
+
+
+def test_a_rule_without_a_min_effect_leaves_the_default() -> None:
+    assert margin("a.one/x", "ms", Policy(min_effect=0.04, rules=(("a.*", MetricRule(gate=False)),))) == 0.04
+
+
+@pytest.mark.parametrize("bad", [-0.01, 1.0, 2.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("ruled", [False, True])
+def test_a_min_effect_that_is_no_fraction_is_the_users_mistake(bad: float, ruled: bool) -> None:
+    policy = Policy(rules=(("*", MetricRule(min_effect=bad)),)) if ruled else Policy(min_effect=bad)
+
+    with pytest.raises(ConfigError, match="min-effect") as raised:
+        margin("matmul.float32/time", "ms", policy)
+    assert "0.02 is 2 %" in raised.value.why
+
+
+@pytest.mark.parametrize(
+    ("head", "broken"),
+    [(9.99, "below the floor of 10 ms"), (10.0, ""), (20.0, ""), (20.1, "above the ceiling of 20 ms")],
+)
+def test_a_bound_is_broken_beyond_it_and_not_at_it(head: float, broken: str) -> None:
+    rule = MetricRule(floor=10.0, ceiling=20.0, unit="ms")
+
+    assert beyond_bounds("a.one/x", "ms", head, rule).endswith(broken)
+    assert bool(beyond_bounds("a.one/x", "ms", head, rule)) == bool(broken)
+
+
+@pytest.mark.parametrize(("unit", "told"), [("", "no unit"), ("s", "in s,")])
+def test_a_bound_needs_the_metrics_own_unit(unit: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as raised:
+        beyond_bounds("a.one/x", "ms", 1.0, MetricRule(floor=0.5, unit=unit))
+    assert 'unit = "ms"' in raised.value.remedy
+
+
+def test_a_rule_without_bounds_needs_no_unit() -> None:
+    assert beyond_bounds("a.one/x", "ms", 1.0, MetricRule()) == ""
