@@ -180,7 +180,7 @@ def _says(blocks: Sequence[Block], states: Sequence[list[GpuState]]) -> str:
     bad = [number for number, block in enumerate(blocks, 1) if block.invalid]
     order = "".join(_trial.letter(block) for block in blocks)
     parts = [
-        f"{len(blocks)} blocks, order {order}",
+        f"{_words.plural(len(blocks), 'block')}, order {order}",
         *(f"{what} {told or 'not told'}" for what, told in readings if states),
         f"invalid: {', '.join(f'block {number}' for number in bad)}" if bad else "none invalid",
     ]
