@@ -32,7 +32,7 @@ def pages(files):
 
 
 def replaced(make):
-    """A history with every text in it replaced."""
+    """A history with every text in it replaced, but for the empty ones: a masked run is not drawn like others."""
     found, changes = histories.history()
 
     def change(value, name=""):
@@ -40,7 +40,7 @@ def replaced(make):
             return {key: change(item, key) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [change(item, name) for item in value]
-        return make() if isinstance(value, str) and name not in _OURS else value
+        return make() if isinstance(value, str) and value and name not in _OURS else value
 
     series = [msgspec.convert(change(msgspec.to_builtins(one)), Series) for one in found[:2]]
     first = next(iter(changes.values()))[0]
