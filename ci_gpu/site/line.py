@@ -127,7 +127,7 @@ def _upgrades(points: Sequence[Point]) -> list[Upgrade]:
 
 def _changes(series: Series, points: Sequence[Point], changes: Sequence[ChangePoint]) -> list[Change]:
     places = {point.run: index for index, point in enumerate(points)}
-    return [
+    found = [
         Change(
             id=identity.of_change(change),
             index=places[change.after],
@@ -138,3 +138,4 @@ def _changes(series: Series, points: Sequence[Point], changes: Sequence[ChangePo
         for change in changes
         if change.after in places
     ]
+    return sorted(found, key=lambda change: change.index)

@@ -45,6 +45,12 @@ def test_a_change_of_runs_that_are_not_shown_is_left_out():
     assert read(series, (histories.change_point(series),), 20).changes == ()
 
 
+def test_changes_are_in_the_order_of_the_runs_however_they_were_found():
+    series = histories.series()
+    late, early = histories.change_point(series, 100), histories.change_point(series, 40)
+    assert [change.index for change in read(series, (late, early), 1000).changes] == [40, 100]
+
+
 def test_levels_are_medians_between_changes_without_what_is_masked():
     series = histories.series()
     line = read(series, (histories.change_point(series),), 1000)

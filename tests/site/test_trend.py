@@ -47,6 +47,13 @@ def test_upgrades_are_numbered_and_changes_have_their_size_direction_and_certain
     assert len(chart.xpath("//line[@class='level']")) == 2
 
 
+def test_many_upgrades_are_short_ticks_so_the_runs_can_be_seen():
+    points = tuple(histories.point(index, image=f"image:{index}") for index in range(30))
+    chart = drawn(read(msgspec.structs.replace(histories.series(), points=points), (), 1000))
+    ends = {float(line.get("y2")) - float(line.get("y1")) for line in chart.xpath("//line[@class='upgrade']")}
+    assert ends == {9.0}
+
+
 def test_a_larger_value_is_drawn_higher():
     low, high = (float(dot.get("cy")) for dot in drawn(of([1.0, 2.0])).xpath("//circle"))
     assert low > high
