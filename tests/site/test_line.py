@@ -51,6 +51,14 @@ def test_changes_are_in_the_order_of_the_runs_however_they_were_found():
     assert [change.index for change in read(series, (late, early), 1000).changes] == [40, 100]
 
 
+def test_two_points_of_one_run_have_two_anchors():
+    points = (histories.point(0), histories.point(0, image="other"), histories.point(1))
+    line = read(msgspec.structs.replace(histories.series(), points=points), (), 10)
+    first, second, third = line.anchors
+    assert second == f"{first}-2"
+    assert third != first
+
+
 def test_levels_are_medians_between_changes_without_what_is_masked():
     series = histories.series()
     line = read(series, (histories.change_point(series),), 1000)
