@@ -99,6 +99,8 @@ def headline(trial: Trial) -> str:
     if counts(trial).keys() == {UNCHANGED}:
         return f"all {_words.plural(len(trial.metrics), 'metric')} unchanged"
     unsure = gated.count(INCONCLUSIVE) + gated.count(NOT_COMPARABLE)
+    if unsure and unsure == len(gated):
+        return "no metric could be decided"
     noun = "metric" if {REGRESSED, MISSING}.isdisjoint(counts(trial)) else "gated metric"
     return f"no {noun} regressed" + (f", {unsure} undecided" if unsure else "")
 
@@ -150,7 +152,7 @@ def advice(trial: Trial) -> list[tuple[str, str]]:
 def blocking(trial: Trial) -> str:
     """What an inconclusive metric does to the gate, by the policy."""
     rules = {"fail": "An inconclusive metric blocks the gate", "pass": "An inconclusive metric does not block the gate"}
-    return rules.get(trial.policy.inconclusive, "An inconclusive metric warns and does not block") + "."
+    return rules.get(trial.policy.inconclusive, "An inconclusive metric warns and does not block, unless all are") + "."
 
 
 def processes(trial: Trial) -> dict[str, dict[str, list[Dot]]]:

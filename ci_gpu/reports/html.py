@@ -32,6 +32,7 @@ def _percent(text: str) -> str:
 
 def _differences(report: RunReport) -> list[tuple[str, str, str]]:
     """What differs between the two images: a name, and what the base and the head have."""
+    # The one place where the page learns of differences: whoever knows more of them than the environments joins here.
     trial = report.trial
     images = {image.name: image for image in report.images}
     if trial is None or not {trial.base, trial.head} <= images.keys():
