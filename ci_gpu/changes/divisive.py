@@ -17,6 +17,7 @@ WINDOW = 50
 SIGNIFICANT = 1e-4
 WEAKER = 10  # the first pass lets through more, the merge decides with whole segments
 LEAST = 2
+ROUNDING = 1e-12
 
 
 def detect(
@@ -38,15 +39,15 @@ def detect(
 def p_value(left: Sequence[float], right: Sequence[float]) -> float:
     """Two-sided, by Student's t with the pooled deviation. 1 where there are too few points to have one."""
     degrees = len(left) + len(right) - 2
-    if degrees < 1:
-        return 1.0
     means = fmean(left), fmean(right)
+    shift = abs(means[1] - means[0])
+    if degrees < 1 or shift <= ROUNDING * max(map(abs, means)):
+        return 1.0
     squares = math.fsum((x - means[0]) ** 2 for x in left) + math.fsum((x - means[1]) ** 2 for x in right)
     error = math.sqrt(squares / degrees * (1 / len(left) + 1 / len(right)))
-    shift = abs(means[1] - means[0])
-    if error <= 1e-12 * shift:  # nothing but a step: no noise to test it against
+    if error <= ROUNDING * shift:  # nothing but a step: no noise to test it against
         return 0.0
-    return 2 * t_sf(shift / error, degrees) if error else 1.0
+    return 2 * t_sf(shift / error, degrees)
 
 
 def best_split(values: Sequence[float], least: int = LEAST) -> tuple[float, int]:
