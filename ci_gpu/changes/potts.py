@@ -19,6 +19,7 @@ LEAST = 2
 FLOOR = 1e-4  # mean residual that is never asked to be smaller: 0.01 % of a value is no news
 FINENESS = 10  # levels a typical step from point to point
 PENALTIES = 2.0  # each tried is so many times smaller than the last
+WORTHLESS = 8
 CROWDED = 8  # a fit with segments shorter than this on average explains nothing
 
 
@@ -39,20 +40,17 @@ def fit(values: Sequence[float], weights: Sequence[float], penalty: float) -> tu
 
 
 def _fits(values: Sequence[float], weights: Sequence[float]) -> Iterator[tuple[int, ...]]:
-    """Fits of ever more segments. What to pay for a jump lies between everything and next to nothing."""
-    yield ()
-    costs = _costs(values, weights, _levels(values))
-    everything = _residual(values, weights, ())
-    last: tuple[int, ...] = ()
-    smallest = 4 * math.log(len(values)) / len(values) * FLOOR * sum(weights)
-    penalty = everything
-    while penalty > smallest:
-        found = _fit(costs, penalty)
-        if len(found) > len(values) / CROWDED:
+    """Fits of ever more segments, until the next jump could save only a fraction of what a segment has to save."""
+    found: tuple[int, ...] = ()
+    costs, floor = _costs(values, weights, _levels(values)), FLOOR * sum(weights)
+    residual = _residual(values, weights, found)
+    penalty = residual / PENALTIES
+    while len(found) <= len(values) / CROWDED:
+        yield found
+        if penalty < _price(values) * (residual + floor) / WORTHLESS:
             break
-        if found != last:
-            yield found
-        last, penalty = found, penalty / PENALTIES
+        found = _fit(costs, penalty)
+        residual, penalty = _residual(values, weights, found), penalty / PENALTIES
 
 
 def _levels(values: Sequence[float]) -> list[float]:
@@ -78,7 +76,7 @@ def _fit(costs: Sequence[list[float]], penalty: float) -> tuple[int, ...]:
         jumped = cheapest[at - 2] + penalty
         fresh = [jumped + before for before in costs[at - 1]]
         starts = [at - 1 if new < old else start for new, old, start in zip(fresh, totals, starts, strict=True)]
-        totals = [min(pair) + cost for *pair, cost in zip(fresh, totals, costs[at], strict=True)]
+        totals = [(new if new < old else old) + cost for new, old, cost in zip(fresh, totals, costs[at], strict=True)]
         least = min(totals)
         cheapest.append(least)
         begun.append(starts[totals.index(least)])
@@ -96,9 +94,13 @@ def _walk_back(begun: Sequence[int]) -> tuple[int, ...]:
 
 def _objective(values: Sequence[float], weights: Sequence[float], found: tuple[int, ...]) -> float:
     """The smaller the better: a segment has to pay for itself with residuals."""
-    size = len(values)
     noise = FLOOR * sum(weights) + _unforeseen(_residuals(values, weights, found), weights)
-    return 4 * math.log(size) / size * (len(found) + 1) + math.log(noise)
+    return _price(values) * (len(found) + 1) + math.log(noise)
+
+
+def _price(values: Sequence[float]) -> float:
+    """By how much a segment has to lower the logarithm of the residuals."""
+    return 4 * math.log(len(values)) / len(values)
 
 
 def _unforeseen(residuals: Sequence[float], weights: Sequence[float]) -> float:
