@@ -129,6 +129,7 @@ class PulledImage(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = ""
     entrypoint: tuple[str, ...] = ()
     pulled: bool = False  # False: it was here already
+    layers: tuple[str, ...] = ()  # digests of the unpacked layers, the lowest first
 
 
 class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
