@@ -96,19 +96,23 @@ def chromium() -> Iterator[Browser]:
 
 
 def _axe() -> str:
-    """The source of axe-core, from npm, once."""
-    folder = CACHE / AXE.replace("@", "-")
-    found = folder / "node_modules/axe-core/axe.min.js"
+    return library(AXE, "axe.min.js")
+
+
+def library(package: str, file: str) -> str:
+    """The source of a file of a package of npm's, which is installed once."""
+    folder = CACHE / package.replace("@", "-")
+    found = folder / "node_modules" / package.rpartition("@")[0] / file
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not found.exists():
-            _install(folder)
+            _install(folder, package)
     return found.read_text("utf-8")
 
 
-def _install(folder: Path) -> None:
-    argv = [program("npm"), "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), AXE]
+def _install(folder: Path, package: str) -> None:
+    argv = [program("npm"), "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), package]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
-        unavailable(f"npm gave no {AXE}: {done.stderr[-300:]}")
+        unavailable(f"npm gave no {package}: {done.stderr[-300:]}")

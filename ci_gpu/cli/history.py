@@ -12,7 +12,7 @@ from ci_gpu.cli import reading
 
 if TYPE_CHECKING:
     from ci_gpu.history import Store
-    from ci_gpu.model import Series
+    from ci_gpu.model import ChangePoint, Series
 
 DEFAULT = "sqlite:///ci-gpu-history.db"
 
@@ -76,6 +76,9 @@ def show(metric: str, url: str, gpu: str) -> int:
         for point in one.points:
             mask = f"  ({_safe(point.masked)})" if point.masked else ""
             click.echo(f"  {point.created}  {point.value:>12.6g} {_safe(one.unit)}  {_safe(point.image)}{mask}")
+        for change in _changes(one):
+            runs = f"between {_safe(change.before)} and {_safe(change.after)}"
+            click.echo(f"  {change.state}: {change.change:+.1%} {runs}, seen by {', '.join(change.detectors)}")
     return 0
 
 
@@ -119,10 +122,19 @@ def site(folder: Path, url: str, title: str) -> int:
     """Write the history as a static site, for GitHub Pages or any web server."""
     from ci_gpu import site as pages
 
-    files = pages.render(_opened(url).series(), {}, title=title)
+    series = _opened(url).series()
+    files = pages.render(series, {one.key: _changes(one) for one in series}, title=title)
     pages.write(folder, files)
     click.echo(f"{len(files)} files in {folder}; begin with {folder / 'index.html'}")
     return 0
+
+
+def _changes(one: Series) -> tuple[ChangePoint, ...]:
+    from ci_gpu import changes
+    from ci_gpu.margins import margin
+    from ci_gpu.model import Policy
+
+    return changes.find(one, margin=margin(one.key.metric, one.unit, Policy()))
 
 
 def _opened(url: str) -> Store:

@@ -54,20 +54,23 @@ def run(
     said = {key: value for key, value in given.items() if value not in (None, "")}
     targets = config.targets(images, said, file)
     summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
+    if url not in (None, "", "none"):
+        summary = _remembered(summary, str(url))
     pipeline.write(summary, paths)
     click.echo(reports.load("terminal").render(summary))
     _tell_github(summary, paths, comment_when, comment_key)
-    if url:
-        _keep(summary, url)
     return summary.verdict.exit_code
 
 
-def _keep(summary: Summary, url: str) -> None:
+def _remembered(summary: Summary, url: str) -> Summary:
+    """The summary with what the history knows, and the history with what this run measured."""
     from ci_gpu import history
 
+    before = history.recalled(summary, url, os.environ) if summary.report.trial else summary
     message = history.keep(summary, url, os.environ)
     if message:
         click.echo(message, err=True)
+    return before
 
 
 def examined(targets: tuple[Target, ...], wish: Wish | None, *, verbose: bool) -> Summary:

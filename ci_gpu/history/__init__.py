@@ -13,6 +13,8 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Protocol, cast
 
+import msgspec
+
 from ci_gpu.errors import CiGpuError, ConfigError
 from ci_gpu.history.origin import origin
 from ci_gpu.history.record import Record, record
@@ -61,3 +63,13 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> str:
     except CiGpuError as error:
         return f"nothing was added to the history: {error.what} ({error.remedy})"
     return f"history: {len(kept.entries)} points {'added' if added else 'were there already'}"
+
+
+def recalled(summary: Summary, url: str, env: Mapping[str, str]) -> Summary:
+    """The summary with the series of its metrics on this very GPU; as it was where the history cannot be read."""
+    mine = {entry.key for entry in record(summary, origin(summary.report, env)).entries}
+    try:
+        found = store(url, env).series()
+    except CiGpuError:
+        return summary
+    return msgspec.structs.replace(summary, series=tuple(each for each in found if each.key in mine))

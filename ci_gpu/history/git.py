@@ -74,8 +74,8 @@ class GitStore:
         raise AssertionError("the last try returns or raises")
 
     def series(self, metric: str = "", gpu: str = "") -> tuple[Series, ...]:
-        """The series of a metric and a GPU."""
-        found = folded(self.records())
+        """The series of a metric and a GPU, without what pull requests measured."""
+        found = folded(kept for kept in self.records() if not kept.pull_request)
         return tuple(each for each in found if metric in ("", each.key.metric) and gpu in ("", each.key.uuid))
 
     def records(self) -> Iterator[Record]:

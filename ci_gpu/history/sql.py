@@ -67,14 +67,15 @@ class SqlStore:
         return False
 
     def series(self, metric: str = "", gpu: str = "") -> tuple[Series, ...]:
-        """The series of a metric and a GPU, each by its index."""
+        """The series of a metric and a GPU, each by its index, without what pull requests measured."""
         table = self._series
         question = table.select().order_by(table.c.id)
         question = question.where(table.c.metric == metric) if metric else question
         question = question.where(table.c.uuid == gpu) if gpu else question
         with self._engine.connect() as connection:
             found = connection.execute(question).mappings().all()
-            return tuple(self._filled(connection, row) for row in found)
+            filled = (self._filled(connection, row) for row in found)
+            return tuple(series for series in filled if series.points)
 
     def records(self) -> Iterator[Record]:
         """Everything, oldest first, a job at a time."""
@@ -101,8 +102,9 @@ class SqlStore:
         return int(made.inserted_primary_key[0])
 
     def _filled(self, connection: Any, row: Any) -> Series:
-        point = self._point
-        question = point.select().where(point.c.series == row["id"]).order_by(point.c.created, point.c.run)
+        point, run = self._point, self._run
+        question = point.select().join(run, run.c.id == point.c.run).order_by(point.c.created, point.c.run)
+        question = question.where(point.c.series == row["id"], run.c.pull_request == 0)
         points = tuple(_point(each) for each in connection.execute(question).mappings())
         return Series(key=_key(row), unit=row["unit"], better=row["better"], points=points)
 

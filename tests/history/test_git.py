@@ -69,6 +69,7 @@ def test_what_a_pull_request_measured_lies_apart(served: Served, opened) -> None
     opened().add(record("run-1", pull_request=12))
 
     assert "pr/12/run-1.json" in served.git.files(BRANCH)
+    assert opened().series() == ()
 
 
 @pytest.mark.parametrize(

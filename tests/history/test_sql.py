@@ -108,6 +108,13 @@ def test_a_series_is_found_by_metric_and_gpu(kept: Store) -> None:
     assert kept.series("matmul.throughput/x", "another") == kept.series("sonnet") == ()
 
 
+def test_what_a_pull_request_measured_is_kept_and_is_in_no_series(kept: Store) -> None:
+    kept.add(record("run-1", pull_request=7))
+
+    assert [one.pull_request for one in kept.records()] == [7]
+    assert kept.series() == ()
+
+
 def test_sixteen_writers_at_once_lose_nothing_and_double_nothing(kept: Store, url: str) -> None:
     writers = [start(url, number) for number in range(WRITERS)]
 
