@@ -33,6 +33,9 @@ SIGN_FLIP_FROM = 9
 
 PROVISIONAL = "provisional"
 
+_LARGEST = 300.0
+"""No change is larger than e to that: an image may claim to have measured anything."""
+
 Ruling = tuple[str, str, int]
 """A verdict, its reason, and the pairs it would take."""
 
@@ -91,7 +94,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
     def raw(self, worsening: float) -> float:
         """A worsening as a change in fractions of the base: +0.03 is 3 % larger."""
-        return math.expm1(worsening if self.larger_is_worse else -worsening)
+        return math.expm1(min(worsening if self.larger_is_worse else -worsening, _LARGEST))
 
 
 def rule(effect: Effect, p_worse: float, p_better: float, family: int, *, final: bool) -> Ruling:
