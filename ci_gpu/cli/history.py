@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,21 @@ def site(folder: Path, url: str, title: str) -> int:
     files = pages.render(series, {one.key: _changes(one) for one in series}, title=title)
     pages.write(folder, files)
     click.echo(f"{len(files)} files in {folder}; begin with {folder / 'index.html'}")
+    return 0
+
+
+@history.command()
+@_store
+def compact(url: str) -> int:
+    """Put what is older than this month into one file a year; a database has nothing to compact."""
+    from ci_gpu.history.git import GitStore
+
+    store = _opened(url)
+    if not isinstance(store, GitStore):
+        click.echo("a database compacts itself")
+        return 0
+    month = datetime.now(timezone.utc).strftime("%Y-%m")
+    click.echo(f"{store.compact(month)} records compacted")
     return 0
 
 

@@ -21,7 +21,7 @@ from ci_gpu.model import Series
 BRANCH = "ci-gpu-history"
 TRIES = 10
 LONGEST_PAUSE = 30.0
-FOLDER = "v1"
+FOLDER, INDEX = "v1", "index"
 
 _README = "One file a job, written by ci-gpu. Files are never changed; `ci-gpu history export` reads them.\n"
 
@@ -62,7 +62,7 @@ class GitStore:
         """
         for attempt in range(TRIES):
             head = self._head()
-            if head and path(kept) in self._files(head):
+            if head and self._has(head, kept):
                 return False
             try:
                 self._advance(head, self._commit(head, kept))
@@ -73,6 +73,14 @@ class GitStore:
             self._sleep(min(LONGEST_PAUSE, 2.0**attempt) * (0.5 + random.random()))  # noqa: S311 - jitter
         raise AssertionError("the last try returns or raises")
 
+    def _has(self, head: str, kept: Record) -> bool:
+        """Whether the job is there, as a file or as a line of its year's."""
+        files = self._files(head)
+        year = files.get(f"{INDEX}/{kept.created[:4]}.ndjson")
+        return path(kept) in files or (
+            year is not None and any(decode(line.encode()).id == kept.id for line in self._lines(year))
+        )
+
     def series(self, metric: str = "", gpu: str = "") -> tuple[Series, ...]:
         """The series of a metric and a GPU, without what pull requests measured."""
         found = folded(kept for kept in self.records() if not kept.pull_request)
@@ -82,13 +90,43 @@ class GitStore:
         """Everything on the branch that can be read, oldest first."""
         head = self._head()
         files = self._files(head) if head else {}
-        found = [self._record(sha) for name, sha in sorted(files.items()) if name.endswith(".json")]
-        yield from sorted(found, key=lambda kept: (kept.created, kept.id))
+        kept = [self._lines(sha) for name, sha in sorted(files.items()) if name.endswith((".json", ".ndjson"))]
+        found = [decode(line.encode()) for lines in kept for line in lines]
+        yield from sorted(found, key=lambda one: (one.created, one.id))
 
-    def _record(self, sha: str) -> Record:
+    def compact(self, before: str) -> int:
+        """Put the records of the months before ``before`` (``2026-11``) into one file a year; returns how many.
+
+        One commit takes the old files away and adds the new one, so nothing is ever missing or there twice.
+
+        Raises:
+            GitHubError: GitHub refused, or somebody wrote at the same moment; nothing has changed then.
+        """
+        head = self._head()
+        files = self._files(head) if head else {}
+        old = {name: sha for name, sha in files.items() if _is_older(name, before)}
+        if not old:
+            return 0
+        texts = {f"{INDEX}/{year}.ndjson": self._year(year, files, old) for year in {name[3:7] for name in old}}
+        items = [self._item(name, text) for name, text in texts.items()]
+        items += [{"path": name, "mode": "100644", "type": "blob", "sha": None} for name in old]
+        self._advance(head, self._committed(head, items, f"compact {len(old)} records"))
+        return len(old)
+
+    def _year(self, year: str, files: Mapping[str, str], old: Mapping[str, str]) -> str:
+        """The lines of a year: those that were there, and those of the files that go."""
+        present = files.get(f"{INDEX}/{year}.ndjson")
+        lines = self._lines(present) if present else []
+        added = (self._blob(sha).strip() for name, sha in sorted(old.items()) if name[3:7] == year)
+        return "".join(f"{line}\n" for line in (*lines, *added))
+
+    def _lines(self, sha: str) -> list[str]:
+        return [line for line in self._blob(sha).splitlines() if line.strip()]
+
+    def _blob(self, sha: str) -> str:
         blob = self._api.get(f"{self._git}/blobs/{sha}")
         try:
-            return decode(base64.b64decode(str(blob["content"])))
+            return base64.b64decode(str(blob["content"])).decode("utf-8", errors="replace")
         except (KeyError, TypeError, ValueError) as error:
             raise GitHubError("GitHub sent a blob that is none", why="an old GHES", remedy="try again") from error
 
@@ -119,9 +157,12 @@ class GitStore:
         if not head:
             files["README.md"] = _README
         items = [self._item(name, text) for name, text in files.items()]
+        return self._committed(head, items, f"{kept.id}: {len(kept.entries)} points")
+
+    def _committed(self, head: str, items: list[dict[str, Any]], message: str) -> str:
         base = {"base_tree": self._api.get(f"{self._git}/commits/{head}")["tree"]["sha"]} if head else {}
         tree = self._api.post(f"{self._git}/trees", {**base, "tree": items})["sha"]
-        body = {"message": f"{kept.id}: {len(kept.entries)} points", "tree": tree, "parents": [head] if head else []}
+        body = {"message": message, "tree": tree, "parents": [head] if head else []}
         return str(self._api.post(f"{self._git}/commits", body)["sha"])
 
     def _item(self, name: str, text: str) -> dict[str, Any]:
@@ -134,6 +175,11 @@ class GitStore:
             self._api.patch(f"{self._git}/refs/heads/{self._branch}", {"sha": commit, "force": False})
         else:
             self._api.post(f"{self._git}/refs", {"ref": f"refs/heads/{self._branch}", "sha": commit})
+
+
+def _is_older(name: str, before: str) -> bool:
+    match = re.fullmatch(rf"{FOLDER}/([0-9]{{4}})/([0-9]{{2}})/[^/]+\.json", name)
+    return match is not None and f"{match[1]}-{match[2]}" < before
 
 
 def path(kept: Record) -> str:

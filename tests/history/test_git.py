@@ -151,3 +151,33 @@ def test_a_file_that_somebody_damaged_is_told(served: Served, opened) -> None:
 def test_outside_of_a_workflow_there_is_no_branch_to_write(env: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="needs a repository and a token"):
         store("git", env)
+
+
+def test_old_months_become_one_file_a_year_and_nothing_is_lost_or_doubled(served: Served, opened) -> None:
+    months = [f"2026-{month:02}-01T00:00:00+00:00" for month in (1, 2, 11)] + ["2025-12-31T00:00:00+00:00"]
+    made = [record(f"run-{number}", created=created) for number, created in enumerate(months)]
+    for one in made:
+        opened().add(one)
+    before = list(opened().records())
+
+    assert opened().compact("2026-11") == 3
+    assert sorted(served.git.files(BRANCH)) == [
+        "README.md",
+        "index/2025.ndjson",
+        "index/2026.ndjson",
+        "v1/2026/11/run-2.json",
+    ]
+    assert list(opened().records()) == before
+    assert [opened().add(one) for one in made] == [False] * 4
+    assert opened().compact("2026-11") == 0
+    assert opened().compact("2026-12") == 1
+    assert list(opened().records()) == before
+
+
+def test_a_compaction_that_meets_a_writer_changes_nothing(served: Served, opened) -> None:
+    opened().add(record("run-1"))
+    served.troubles = [("PATCH refs", Answer(422, {"message": "Update is not a fast forward"}))]
+
+    with pytest.raises(GitHubError):
+        opened().compact("2026-12")
+    assert "v1/2026/11/run-1.json" in served.git.files(BRANCH)
