@@ -47,6 +47,7 @@ class SqlStore:
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._run, self._series, self._point = _tables(engine)
+        self._ids: dict[tuple[SeriesKey, str, str], int] = {}  # of series that are committed: they never change
 
     def add(self, kept: Record) -> bool:
         """Keep a record; False if the job's was there already."""
@@ -58,9 +59,13 @@ class SqlStore:
                     if self._have(connection, kept.id):
                         return False
                     connection.execute(self._run.insert().values(**_run_row(kept)))
-                    rows = [self._row(connection, kept, entry) for entry in kept.entries]
+                    ids = {
+                        key: self._series_id(connection, *key) for key in dict.fromkeys(map(_of_series, kept.entries))
+                    }
+                    rows = [_point_row(kept, entry, ids[_of_series(entry)]) for entry in kept.entries]
                     if rows:
                         connection.execute(self._point.insert(), rows)
+                self._ids |= ids
                 return True
             except IntegrityError:  # another writer made the same series, or wrote the same job
                 continue
@@ -87,18 +92,14 @@ class SqlStore:
     def _have(self, connection: Any, run: str) -> bool:
         return connection.execute(self._run.select().where(self._run.c.id == run)).first() is not None
 
-    def _row(self, connection: Any, kept: Record, entry: Entry) -> dict[str, Any]:
-        point = msgspec.structs.asdict(entry.point)
-        return {**point, "run": kept.id, "series": self._series_id(connection, entry)}
-
-    def _series_id(self, connection: Any, entry: Entry) -> int:
-        key = msgspec.structs.asdict(entry.key)
-        table = self._series
-        same = [table.c[name] == value for name, value in key.items()]
-        found = connection.execute(table.select().where(*same)).first()
+    def _series_id(self, connection: Any, key: SeriesKey, unit: str, better: str) -> int:
+        if (key, unit, better) in self._ids:
+            return self._ids[key, unit, better]
+        fields, table = msgspec.structs.asdict(key), self._series
+        found = connection.execute(table.select().where(*(table.c[name] == fields[name] for name in fields))).first()
         if found is not None:
             return int(found.id)
-        made = connection.execute(table.insert().values(**key, unit=entry.unit, better=entry.better))
+        made = connection.execute(table.insert().values(**fields, unit=unit, better=better))
         return int(made.inserted_primary_key[0])
 
     def _filled(self, connection: Any, row: Any) -> Series:
@@ -122,6 +123,14 @@ _RUN = ("id", "created", "repository", "branch", "commit", "pull_request", "conc
 
 def _run_row(kept: Record) -> dict[str, Any]:
     return {name: getattr(kept, name) for name in _RUN}
+
+
+def _of_series(entry: Entry) -> tuple[SeriesKey, str, str]:
+    return entry.key, entry.unit, entry.better
+
+
+def _point_row(kept: Record, entry: Entry, series: int) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(entry.point), "run": kept.id, "series": series}
 
 
 def _key(row: Any) -> SeriesKey:
