@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from ci_gpu.errors import ConfigError, GitHubError
 from ci_gpu.github.api import Api
@@ -53,6 +54,7 @@ class GitStore:
         self._api, self._sleep = api, sleep
         self._git = f"/repos/{repository}/git"
         self._branch = branch
+        self._ref = quote(f"heads/{branch}", safe="")  # one part of a path, as GitHub's description has it
 
     def add(self, kept: Record) -> bool:
         """Keep a record; False if the job's was there already.
@@ -133,7 +135,7 @@ class GitStore:
     def _head(self) -> str:
         """The commit at the tip; empty if there is no branch yet."""
         try:
-            return str(self._api.get(f"{self._git}/ref/heads/{self._branch}")["object"]["sha"])
+            return str(self._api.get(f"{self._git}/ref/{self._ref}")["object"]["sha"])
         except GitHubError as error:
             if error.kind == "not-found":
                 return ""
@@ -172,7 +174,7 @@ class GitStore:
     def _advance(self, head: str, commit: str) -> None:
         """Move the branch to the commit, unless somebody else has moved it meanwhile."""
         if head:
-            self._api.patch(f"{self._git}/refs/heads/{self._branch}", {"sha": commit, "force": False})
+            self._api.patch(f"{self._git}/refs/{self._ref}", {"sha": commit, "force": False})
         else:
             self._api.post(f"{self._git}/refs", {"ref": f"refs/heads/{self._branch}", "sha": commit})
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from typing import Any
+from urllib.parse import unquote
 
 PERSON = {"name": "ci-gpu", "email": "ci-gpu@example.com", "date": "2026-11-23T08:00:00Z"}
 UNVERIFIED = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
@@ -33,26 +34,26 @@ class GitData:
         """Status and document; None for a path that is no part of this API."""
         if not path.startswith(self._root):
             return None
-        noun, _, name = path.removeprefix(f"{self._root}/").partition("/")
+        noun, _, name = unquote(path).removeprefix(f"{self._root}/").partition("/")
         with self._lock:
             handler = getattr(self, f"_{method.lower()}_{noun}", None)
-            return handler(name, body) if handler else (404, {"message": "Not Found"})
+            return handler(name, body) if handler else (404, _said("Not Found"))
 
     def _get_ref(self, name: str, _: Any) -> tuple[int, Any]:
         sha = self.branches.get(name.removeprefix("heads/"))
-        return (200, self._ref(name, sha)) if sha else (404, {"message": "Not Found"})
+        return (200, self._ref(name, sha)) if sha else (404, _said("Not Found"))
 
     def _post_refs(self, _: str, body: dict[str, Any]) -> tuple[int, Any]:
         name = body["ref"].removeprefix("refs/heads/")
         if name in self.branches:
-            return 422, {"message": "Reference already exists"}
+            return 422, _said("Reference already exists")
         self.branches[name] = body["sha"]
         return 201, self._ref(f"heads/{name}", body["sha"])
 
     def _patch_refs(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         branch = name.removeprefix("heads/")
         if self.branches.get(branch) not in self.commits[body["sha"]]["parents"] or body.get("force"):
-            return 422, {"message": "Update is not a fast forward"}
+            return 422, _said("Update is not a fast forward")
         self.branches[branch] = body["sha"]
         return 200, self._ref(name, body["sha"])
 
@@ -121,6 +122,10 @@ class GitData:
 
     def _url(self, noun: str, name: str) -> str:
         return f"https://api.github.com{self._root}/{noun}/{name}"
+
+
+def _said(message: str) -> dict[str, str]:
+    return {"message": message, "documentation_url": "https://docs.github.com/rest"}
 
 
 def _page(sha: str) -> str:
