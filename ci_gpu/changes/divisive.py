@@ -81,13 +81,13 @@ def _within(values: Sequence[float]) -> list[list[float]]:
 
 
 def _weak(values: Sequence[float], significant: float, window: int, least: int) -> list[int]:
-    found: set[int] = set()
+    """Candidates of all windows. A window begins behind whatever was found before, so that none is found twice."""
+    found: list[int] = []
     start = 0
     while start < len(values):
-        new = [start + at for at in _split(values[start : start + window], significant, least)]
-        found.update(new)
-        start = max(start + window // 2, *new) if new else start + window // 2
-    return _spaced(sorted(found), len(values), least)
+        found += (start + at for at in _split(values[start : start + window], significant, least))
+        start = max(start + window // 2, found[-1] if found else 0)
+    return found
 
 
 def _split(values: Sequence[float], significant: float, least: int) -> list[int]:
@@ -108,15 +108,6 @@ def _split(values: Sequence[float], significant: float, least: int) -> list[int]
 def _candidate(values: Sequence[float], start: int, stop: int, least: int) -> tuple[float, int, int, int]:
     divergence, at = best_split(values[start:stop], least)
     return divergence, start + at, start, stop
-
-
-def _spaced(found: list[int], end: int, least: int) -> list[int]:
-    """Two windows may find one change at neighbouring places: the first counts."""
-    kept: list[int] = []
-    for at in found:
-        if at - (kept[-1] if kept else 0) >= least and end - at >= least:
-            kept.append(at)
-    return kept
 
 
 def _merged(values: Sequence[float], found: list[int], margin: float, significant: float) -> tuple[int, ...]:

@@ -38,6 +38,34 @@ def test_at_two_per_cent_more_of_them_are_and_none_that_was_not_published() -> N
     assert set(places(found)) < set(published["indices"])
 
 
+def test_where_opinions_differ_each_change_is_that_of_its_own_detector_s_segments() -> None:
+    found = changes.find(series(TIGERBEETLE["values"]), margin=0.02)
+
+    lonely = [change for change in found if change.state == changes.SUSPICIOUS]
+    assert [(change.after, change.detectors) for change in lonely] == [
+        ("run-192", ("divisive",)),
+        ("run-194", ("potts",)),
+    ]
+    assert all(change.change == pytest.approx(0.03, abs=0.002) and change.p < 1e-30 for change in lonely)
+
+
+@pytest.mark.parametrize(
+    ("potts", "divisive", "agreed"),
+    [
+        ([50], [49], {50: ("potts", "divisive")}),
+        ([50], [51], {50: ("potts", "divisive")}),
+        ([50], [52], {50: ("potts",), 52: ("divisive",)}),
+        ([50, 52], [51], {50: ("potts", "divisive"), 52: ("potts",)}),
+        ([50], [49, 51], {50: ("potts", "divisive"), 51: ("divisive",)}),
+        ([50], [], {50: ("potts",)}),
+    ],
+)
+def test_two_detectors_agree_within_one_point_and_one_to_one(
+    potts: list[int], divisive: list[int], agreed: dict[int, tuple[str, ...]]
+) -> None:
+    assert changes._agreed({"potts": potts, "divisive": divisive}) == agreed
+
+
 def test_a_change_names_both_runs_its_size_and_who_saw_it() -> None:
     (found,) = changes.find(series(stepped([(30, 1.0), (30, 1.05)])), margin=0.02)
 
