@@ -129,6 +129,7 @@ class PulledImage(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = ""
     entrypoint: tuple[str, ...] = ()
     pulled: bool = False  # False: it was here already
+    layers: tuple[str, ...] = ()  # digests of the unpacked layers, the lowest first
 
 
 class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -305,13 +306,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The one argument of every report."""
-
-    report: RunReport
-    verdict: Verdict
-
-
 class SeriesKey(msgspec.Struct, frozen=True, kw_only=True):
     """What may be drawn as one line: values of different keys are never mixed, not even on GPUs of one model.
 
@@ -372,3 +366,11 @@ class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):
     p: float
     state: str
     detectors: tuple[str, ...]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The one argument of every report. ``series`` is what the history knows of the metrics, for their trends."""
+
+    report: RunReport
+    verdict: Verdict
+    series: tuple[Series, ...] = ()

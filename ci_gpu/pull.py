@@ -116,6 +116,7 @@ def _describe(ref: ImageRef, found: Mapping[str, Any], *, pulled: bool, ask: Cal
         architecture=str(found.get("Architecture", "")),
         entrypoint=tuple(map(str, config.get("Entrypoint") or ())),
         pulled=pulled,
+        layers=tuple(map(str, (found.get("RootFS") or {}).get("Layers") or ())),
     )
 
 

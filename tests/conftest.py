@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.chromium import Browser, chromium
 from tests.containers.ground import Ground, ground
 
 settings.register_profile("steady", deadline=None, derandomize=True)  # a busy machine proves nothing
@@ -25,6 +26,13 @@ def real_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def engine_name(request: pytest.FixtureRequest) -> str:
     """Each container test runs on both engines."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium; see `tests.chromium`."""
+    with chromium() as up:
+        yield up
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -48,6 +48,8 @@ class TestRealPulls:
         assert image.architecture == pull.ARCHITECTURES[os.uname().machine]
         assert image.entrypoint == ()
         assert image.size > 100_000_000
+        assert image.layers
+        assert all(layer.startswith("sha256:") and len(layer) == 71 for layer in image.layers)
         assert image.pulled
 
     def test_what_is_here_is_not_pulled_again(self, real_ground: Ground, engine_name: str) -> None:

@@ -9,7 +9,7 @@ import sys
 import click
 
 from ci_gpu import __version__
-from ci_gpu.cli import calibrating, listing, reading, running
+from ci_gpu.cli import calibrating, history, listing, reading, running
 from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, Interrupted
 
 
@@ -48,6 +48,7 @@ for command in (
     reading.report,
     reading.compare,
     reading.comment,
+    history.history,
     listing.sweep,
 ):
     cli.add_command(command)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
 def report(run_json: Path, name: str, output: Path | None) -> int:
     """Render a run.json again, in any format."""
-    _show(_summary(run_json), name, output)
+    _show(summary_of(run_json), name, output)
     return 0
 
 
@@ -39,7 +39,7 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
     from ci_gpu.model import Summary
     from ci_gpu.side_by_side import side_by_side
 
-    both = side_by_side(_summary(base).report, _summary(head).report, config.policy_of(file))
+    both = side_by_side(summary_of(base).report, summary_of(head).report, config.policy_of(file))
     summary = Summary(report=both, verdict=verdict.judge(both))
     _show(summary, name, output)
     return summary.verdict.exit_code
@@ -55,7 +55,7 @@ def comment(run_json: Path, key: str | None, auto: bool) -> int:
     Repository and pull request come from the workflow's event, never from the file. The token is read from
     CI_GPU_GITHUB_TOKEN or GITHUB_TOKEN.
     """
-    posting.post(_summary(run_json), "auto" if auto else "always", key)
+    posting.post(summary_of(run_json), "auto" if auto else "always", key)
     return 0
 
 
@@ -74,7 +74,7 @@ def _show(summary: Summary, name: str, output: Path | None) -> None:
         click.echo(reports.load(name).render(summary))
 
 
-def _summary(path: Path) -> Summary:
+def summary_of(path: Path) -> Summary:
     """A run.json read back; its verdict is made anew, never taken from the file."""
     from ci_gpu import verdict
     from ci_gpu.model import Summary

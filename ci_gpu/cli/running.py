@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.settings
 @options.reports
 @options.comments
+@click.option("--history", "url", metavar="URL", envvar="CI_GPU_HISTORY", help="Keep the metrics: git, sqlite:///FILE…")
 @click.option("--verbose", "-v", is_flag=True, envvar="CI_GPU_VERBOSE", help="Show what the image itself prints.")
 def run(
     images: tuple[str, ...],
@@ -36,6 +37,7 @@ def run(
     report_dir: Path | None,
     comment_when: str,
     comment_key: str | None,
+    url: str | None,
     verbose: bool,
     **given: Any,
 ) -> int:
@@ -52,10 +54,23 @@ def run(
     said = {key: value for key, value in given.items() if value not in (None, "")}
     targets = config.targets(images, said, file)
     summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
+    if url not in (None, "", "none"):
+        summary = _remembered(summary, str(url))
     pipeline.write(summary, paths)
     click.echo(reports.load("terminal").render(summary))
     _tell_github(summary, paths, comment_when, comment_key)
     return summary.verdict.exit_code
+
+
+def _remembered(summary: Summary, url: str) -> Summary:
+    """The summary with what the history knows, and the history with what this run measured."""
+    from ci_gpu import history
+
+    before = history.recalled(summary, url, os.environ) if summary.report.trial else summary
+    message = history.keep(summary, url, os.environ)
+    if message:
+        click.echo(message, err=True)
+    return before
 
 
 def examined(targets: tuple[Target, ...], wish: Wish | None, *, verbose: bool) -> Summary:

@@ -191,6 +191,7 @@ _REFUSALS: tuple[tuple[Any, str, str, str, str], ...] = (
         "there is no such thing, or the token cannot see the repository",
         "check repository and token",
     ),
+    ((409,), "", "conflict", "somebody else changed it at the same moment", "try again"),
     ((422,), "", "invalid", "GitHub does not accept the content", "please report it"),
     (range(500, 600), "", "github-down", "GitHub has trouble of its own", "see githubstatus.com, and try again later"),
     (range(600), "", "github", "GitHub did not say why", "try again"),

@@ -5,17 +5,19 @@ Called in a process of its own, because looking at the GPUs initialises CUDA.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import re
-from typing import Any, Dict, Set, Tuple
+from typing import Any, Dict, Iterator, Set, Tuple
 
 from .nvml import Nvml, version
-from .wire import Environment, Gpu
+from .wire import MOST_PACKAGES, Environment, Gpu
 
 _VARIABLES = re.compile(r"NVIDIA_\w+|CUDA_\w+|LD_LIBRARY_PATH|PYTORCH_(CUDA_)?ALLOC_CONF|(TORCH|CUBLAS)\w*TF32\w*")
 _MAX_VALUE = 300
+_MAX_NAME = 100
 
 
 def environment() -> Environment:
@@ -43,6 +45,7 @@ def environment() -> Environment:
         cpu=_cpu(),
         cpus=len(os.sched_getaffinity(0)),
         variables=_variables(),
+        packages=packages(),
     )
 
 
@@ -141,6 +144,26 @@ def _module_version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
+
+
+def packages() -> Dict[str, str]:
+    """Name (normalised as PEP 503 has it) and version of every distribution; of several copies the one imported."""
+    found: Dict[str, str] = {}
+    for name, number in _distributions():
+        found.setdefault(re.sub(r"[-_.]+", "-", name).lower()[:_MAX_NAME], number[:_MAX_NAME])
+    return dict(sorted(found.items())[:MOST_PACKAGES])
+
+
+def _distributions() -> Iterator[Tuple[str, str]]:
+    from importlib import metadata
+
+    for distribution in metadata.distributions():
+        name = number = None
+        with contextlib.suppress(Exception):  # half removed: KeyError, UnicodeDecodeError, OSError, by Python's version
+            described = distribution.metadata  # parsed anew each time it is asked for
+            name, number = described["Name"], described["Version"]
+        if name and number:
+            yield str(name), str(number)
 
 
 def _cpu() -> str:

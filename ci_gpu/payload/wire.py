@@ -21,6 +21,8 @@ PROTOCOL = 1
 PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
 OUTCOMES = (PASSED, FAILED, ERROR, SKIPPED)
 
+MOST_PACKAGES = 2000
+
 
 class Fail(Exception):
     """Raised by a check: the image is wrong. ``hint`` says what to try; ``facts`` are shown beside the message."""
@@ -112,8 +114,9 @@ class Environment:
     """What is inside the image, and what the image sees of the machine. Empty means absent or unknown.
 
     ``driver`` is the kernel driver (NVML); ``driver_cuda`` the CUDA version of the libcuda that is loaded here,
-    ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use. ``import_seconds``
-    is what `import torch` took.
+    ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use. ``packages`` are
+    normalised names and versions of the distributions that Python finds, at most `MOST_PACKAGES`, the first by name.
+    ``import_seconds`` is what `import torch` took.
     """
 
     python: str
@@ -133,6 +136,7 @@ class Environment:
     cpu: str = ""
     cpus: int = 0
     variables: Dict[str, str] = field(default_factory=dict)
+    packages: Dict[str, str] = field(default_factory=dict)
     import_seconds: float = 0.0
 
 

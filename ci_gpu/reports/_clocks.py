@@ -46,18 +46,21 @@ def gpus(trial: Trial) -> list[str]:
 
 
 def chart(trial: Trial, gpu: str, name: str) -> Markup:
-    """The picture of one GPU: boxes for the blocks, and under them two traces."""
+    """The picture of one GPU: boxes for the blocks, and under them two traces. Without a GPU the boxes alone."""
     blocks = trial.blocks[:BLOCKS]
     states = [_states(block, gpu) for block in blocks]
     boxes = "".join(_box(index, block, len(blocks)) for index, block in enumerate(blocks))
     y = TOP + BOX + GAP
-    clock = _panel("SM clock, MHz", states, blocks, y, lambda state: state.sm_mhz)
-    heat = _panel("Temperature, °C", states, blocks, y + PANEL + GAP, lambda state: state.temperature)
-    height = y + 2 * PANEL + GAP + 6
+    traces, height, title = "", TOP + BOX + 4, "The blocks in the order of the run"
+    if gpu:
+        traces = _panel("SM clock, MHz", states, blocks, y, lambda state: state.sm_mhz)
+        traces += _panel("Temperature, °C", states, blocks, y + PANEL + GAP, lambda state: state.temperature)
+        height = y + 2 * PANEL + GAP + 6
+        title = "Clock and temperature in each block, in the order of the run"
     return Markup(  # noqa: S704  numbers and our own words
         f'<svg class="clocks" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="{name}-t {name}-d">'
-        f'<title id="{name}-t">Clock and temperature in each block, in the order of the run</title>'
-        f'<desc id="{name}-d">{_says(blocks, states)}</desc>{boxes}{clock}{heat}</svg>'
+        f'<title id="{name}-t">{title}</title><desc id="{name}-d">{_says(blocks, states if gpu else [])}</desc>'
+        f'<text x="0" y="{TOP + 14.5}">Blocks</text>{boxes}{traces}</svg>'
     )
 
 
@@ -173,12 +176,12 @@ def _sane(value: float | None) -> float | None:
 def _says(blocks: Sequence[Block], states: Sequence[list[GpuState]]) -> str:
     clocks = [state.sm_mhz for one in states for state in one]
     heat = [state.temperature for one in states for state in one]
+    readings = (("SM clock", _range(clocks, "MHz")), ("temperature", _range(heat, "°C")))
     bad = [number for number, block in enumerate(blocks, 1) if block.invalid]
     order = "".join(_trial.letter(block) for block in blocks)
     parts = [
-        f"{len(blocks)} blocks, order {order}",
-        f"SM clock {_range(clocks, 'MHz') or 'not told'}",
-        f"temperature {_range(heat, '°C') or 'not told'}",
+        f"{_words.plural(len(blocks), 'block')}, order {order}",
+        *(f"{what} {told or 'not told'}" for what, told in readings if states),
         f"invalid: {', '.join(f'block {number}' for number in bad)}" if bad else "none invalid",
     ]
     return _text.line("; ".join(parts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ci_gpu.model import IMPROVED, MISSING, NEW, REGRESSED, UNCHANGED, Block, Comparison, Trial
+from ci_gpu.model import IMPROVED, MISSING, NEW, REGRESSED, UNCHANGED, Block, Comparison, RunReport, Trial
 from ci_gpu.reports import _trial, _words
 from ci_gpu.reports._markdown import NAME, code, details, table
 
@@ -25,6 +25,14 @@ def unchanged(trial: Trial) -> str:
     """The unchanged metrics, folded; empty where there are none."""
     _, still = _trial.split(trial)
     return details(f"{_words.plural(len(still), 'metric')} unchanged", _table(still)) if still else ""
+
+
+def differences(report: RunReport) -> str:
+    """What differs between the two images, folded; empty where nothing does."""
+    found = _trial.differences(report)
+    rows = [(one.kind, code(one.name, NAME), code(one.base, NAME), code(one.head, NAME)) for one in found]
+    title = f"{_words.plural(len(found), 'difference')} between the two images"
+    return details(title, table(("", "What", "Base", "Head"), rows)) if rows else ""
 
 
 def clocks(trial: Trial) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ci_gpu.environment_diff import Difference, diff
 from ci_gpu.model import (
     IMPROVED,
     INCONCLUSIVE,
@@ -99,6 +100,8 @@ def headline(trial: Trial) -> str:
     if counts(trial).keys() == {UNCHANGED}:
         return f"all {_words.plural(len(trial.metrics), 'metric')} unchanged"
     unsure = gated.count(INCONCLUSIVE) + gated.count(NOT_COMPARABLE)
+    if unsure and unsure == len(gated):
+        return "no metric could be decided"
     noun = "metric" if {REGRESSED, MISSING}.isdisjoint(counts(trial)) else "gated metric"
     return f"no {noun} regressed" + (f", {unsure} undecided" if unsure else "")
 
@@ -150,7 +153,16 @@ def advice(trial: Trial) -> list[tuple[str, str]]:
 def blocking(trial: Trial) -> str:
     """What an inconclusive metric does to the gate, by the policy."""
     rules = {"fail": "An inconclusive metric blocks the gate", "pass": "An inconclusive metric does not block the gate"}
-    return rules.get(trial.policy.inconclusive, "An inconclusive metric warns and does not block") + "."
+    return rules.get(trial.policy.inconclusive, "An inconclusive metric warns and does not block, unless all are") + "."
+
+
+def differences(report: RunReport) -> tuple[Difference, ...]:
+    """What differs between the two images of a comparison; nothing where one of them is not there."""
+    trial = report.trial
+    images = {image.name: image for image in report.images}
+    if trial is None or not {trial.base, trial.head} <= images.keys():
+        return ()
+    return diff(images[trial.base], images[trial.head])
 
 
 def processes(trial: Trial) -> dict[str, dict[str, list[Dot]]]:

@@ -31,14 +31,8 @@ def _percent(text: str) -> str:
 
 
 def _differences(report: RunReport) -> list[tuple[str, str, str]]:
-    """What differs between the two images: a name, and what the base and the head have."""
-    trial = report.trial
-    images = {image.name: image for image in report.images}
-    if trial is None or not {trial.base, trial.head} <= images.keys():
-        return []
-    base, head = (dict(_words.environment_rows(images[name], report)) for name in (trial.base, trial.head))
-    rows = [(name, base.get(name, ""), head.get(name, "")) for name in dict.fromkeys((*base, *head))]
-    return [row for row in rows if row[1] != row[2] and row[0] not in _OF_THE_RUN]
+    """A name, and what the base and the head have."""
+    return [(f"{one.kind}: {one.name}", one.base, one.head) for one in _trial.differences(report)]
 
 
 def _spread(metric: Any) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from ci_gpu.model import ImageReport, Reason, RunReport, Summary, Trial
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact
-from ci_gpu.reports import _markdown_trial, _trial, _words
+from ci_gpu.reports import _markdown_trial, _trend, _trial, _words
 from ci_gpu.reports._markdown import NAME, code, details, fence, table
 
 SUFFIX = ".md"
@@ -20,13 +20,17 @@ SUFFIX = ".md"
 SIGNS = {PASSED: "✅", FAILED: "❌", ERROR: "⚠️", SKIPPED: "⏭️"}
 _VERDICTS = {0: "✅", 1: "❌"}
 
-MUST, CHANGES, TABLE, CLOCKS, UNCHANGED, METRICS, NOTES, FOUND, PASSING, ENVIRONMENT, LOGS = range(11)
+MUST, CHANGES, TABLE, DIFFERENCES, TRENDS, CLOCKS, UNCHANGED, METRICS, NOTES, FOUND, PASSING, ENVIRONMENT, LOGS = range(
+    13
+)
 """The ladder: the highest rank is left out first, rank 0 never."""
 
 NOTED = 50
 
 _LEFT_OUT = {
     CHANGES: "what changed",
+    DIFFERENCES: "the differences of the images",
+    TRENDS: "the trends",
     CLOCKS: "the clocks",
     UNCHANGED: "the unchanged metrics",
     TABLE: "the outcome tables",
@@ -74,17 +78,21 @@ def _sections(summary: Summary) -> Iterator[_Section]:
     if _trial.other_reasons(summary):
         yield _Section(MUST, _reasons(summary))
     if summary.report.trial:
-        yield from _trial_sections(summary.report.trial)
+        yield from _trial_sections(summary, summary.report.trial)
     for image in summary.report.images:
         yield from _image(image, summary)
 
 
-def _trial_sections(trial: Trial) -> Iterator[_Section]:
-    ranked = {CHANGES: _markdown_trial.changes, UNCHANGED: _markdown_trial.unchanged, CLOCKS: _markdown_trial.clocks}
-    for rank, section in ranked.items():
-        text = section(trial)
-        if text:
-            yield _Section(rank, text)
+def _trial_sections(summary: Summary, trial: Trial) -> Iterator[_Section]:
+    trends = _trend.charts(trial.metrics, summary.series)
+    texts = {
+        CHANGES: _markdown_trial.changes(trial),
+        UNCHANGED: _markdown_trial.unchanged(trial),
+        DIFFERENCES: _markdown_trial.differences(summary.report),
+        TRENDS: details("Trends", "\n\n".join(trends)) if trends else "",
+        CLOCKS: _markdown_trial.clocks(trial),
+    }
+    yield from (_Section(rank, text) for rank, text in texts.items() if text)
 
 
 def _head(summary: Summary) -> str:

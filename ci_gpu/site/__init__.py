@@ -38,7 +38,8 @@ def render(
 
     Names are made of the series' keys alone, so a link to a page, a run or a change stays good.
     """
-    lines = [read(one, changes.get(one.key, ()), MOST) for one in series if one.points]
+    read_all = (read(one, changes.get(one.key, ()), MOST) for one in series)
+    lines = [line for line in read_all if line.points]
     lines.sort(key=lambda line: (line.metric, line.gpu, line.id))
     made = _environment()
     page = made.get_template("line.html.j2")
@@ -63,8 +64,9 @@ def _index(made: Environment, lines: Sequence[Line], title: str) -> str:
     recent = sorted(
         ((line, change) for line in lines for change in line.changes), key=lambda pair: pair[1].created, reverse=True
     )
+    newest = max((line.latest.created for line in lines if line.latest), default="")
     return made.get_template("index.html.j2").render(
-        lines=lines, title=title, grid=matrix.build(lines), recent=recent, folder=FOLDER
+        newest=newest, lines=lines, title=title, grid=matrix.build(lines), recent=recent, folder=FOLDER
     )
 
 

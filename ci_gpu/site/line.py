@@ -35,7 +35,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One series. ``points`` are finite, oldest first; ``left_out`` of the oldest are not among them."""
+    """One series. ``points`` are finite, oldest first, each with its anchor; ``left_out`` are not among them."""
 
     id: str
     key: SeriesKey
@@ -44,6 +44,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     better: str
     points: tuple[Point, ...]
+    anchors: tuple[str, ...]
     left_out: int
     upgrades: tuple[Upgrade, ...]
     changes: tuple[Change, ...]
@@ -84,6 +85,7 @@ def read(series: Series, changes: Sequence[ChangePoint], most: int) -> Line:
         unit=series.unit,
         better=series.better,
         points=points,
+        anchors=tuple(_anchors(points)),
         left_out=len(series.points) - len(points),
         upgrades=tuple(_upgrades(points)),
         changes=tuple(_changes(series, points, changes)),
@@ -114,6 +116,16 @@ def levels(line: Line) -> list[tuple[int, int, float]]:
     return found
 
 
+def _anchors(points: Sequence[Point]) -> list[str]:
+    """A run that compared two images may have a point for each: the second anchor is not the first again."""
+    seen: dict[str, int] = {}
+    found = []
+    for point in points:
+        seen[point.run] = seen.get(point.run, 0) + 1
+        found.append(identity.of_run(point.run) + (f"-{seen[point.run]}" if seen[point.run] > 1 else ""))
+    return found
+
+
 def _upgrades(points: Sequence[Point]) -> list[Upgrade]:
     found: list[Upgrade] = []
     for index, (before, after) in enumerate(pairwise(points), 1):
@@ -126,8 +138,8 @@ def _upgrades(points: Sequence[Point]) -> list[Upgrade]:
 
 
 def _changes(series: Series, points: Sequence[Point], changes: Sequence[ChangePoint]) -> list[Change]:
-    places = {point.run: index for index, point in enumerate(points)}
-    return [
+    places = {point.run: index for index, point in reversed(list(enumerate(points)))}
+    found = [
         Change(
             id=identity.of_change(change),
             index=places[change.after],
@@ -138,3 +150,4 @@ def _changes(series: Series, points: Sequence[Point], changes: Sequence[ChangePo
         for change in changes
         if change.after in places
     ]
+    return sorted(found, key=lambda change: change.index)

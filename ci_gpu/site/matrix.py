@@ -77,5 +77,5 @@ def _family(name: str, members: Sequence[tuple[Line, Point]]) -> Family:
     if len(members) == 1:
         return Family(name=name, verdict=worst, text=line.value(point), line=line.id)
     text = f"{verdicts.count(worst)} of {len(members)}" if worst else f"{len(members)} metrics"
-    query = quote(_text.line(f"{name}. {line.gpu}", 300))
+    query = quote(_text.line(f"{name}. {line.gpu}", 300), safe="")
     return Family(name=name, verdict=worst, text=text, query=query)

@@ -9,17 +9,18 @@ from markupsafe import Markup, escape
 
 from ci_gpu.model import Point
 from ci_gpu.reports import _text, _trial
-from ci_gpu.site import identity, trend
+from ci_gpu.site import trend
 from ci_gpu.site.line import Line, image_name
 
 
 def rows(line: Line) -> Markup:
     """The inside of a ``tbody``. End tags and quotes that HTML does not ask for are left out: that halves it."""
-    return Markup("\n").join(_row(line, point) for point in reversed(line.points))
+    return Markup("\n").join(
+        _row(line, *pair) for pair in zip(reversed(line.points), reversed(line.anchors), strict=True)
+    )
 
 
-def _row(line: Line, point: Point) -> Markup:
-    anchor = identity.of_run(point.run)
+def _row(line: Line, point: Point, anchor: str) -> Markup:
     verdict = point.verdict if point.verdict in _trial.VERDICTS else ""
     said = f"<span class={verdict}>{_trial.say(verdict)}</span>" if verdict else "–"
     cells = (

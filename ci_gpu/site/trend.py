@@ -14,8 +14,8 @@ from ci_gpu.site.line import Line, levels
 
 WIDTH, HEIGHT = 960, 310
 LEFT, RIGHT, TOP, BOTTOM = 62, 10, 34, 44
-HOVER, NUMBERED = 300, 40
-"""Up to so many points each tells its run to the mouse, and so many upgrades have a number."""
+HOVER, NUMBERED, WHOLE = 300, 40, 12
+"""Up to so many points each tells its run to the mouse; so many upgrades have a number, and so many a whole line."""
 
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 120, 24, 60
 
@@ -105,7 +105,8 @@ def _grid(line: Line, scale: _Scale) -> Iterable[str]:
 def _upgrades(line: Line, scale: _Scale) -> Iterable[str]:
     for upgrade in line.upgrades:
         x = scale.x(upgrade.index - 0.5)
-        yield f'<line class="upgrade" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        top = TOP if len(line.upgrades) <= WHOLE else HEIGHT - BOTTOM - 9
+        yield f'<line class="upgrade" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{HEIGHT - BOTTOM}"/>'
         if len(line.upgrades) <= NUMBERED:
             yield f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{upgrade.number}</text>'
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.action import prism
+from tests.action.git_data import GitData
 from tests.action.github import REPOSITORY, GitHub, serve
 from tests.action.workflow import Workflow
 from tests.containers.ground import Ground
@@ -30,6 +31,7 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
 def workflow(github: GitHub, real_ground: Ground, tmp_path: Path) -> Workflow:
     github.comments.clear()
     github.calls.clear()
+    github.git = GitData(REPOSITORY)
     github.read_only = False
     repository = tmp_path / "repository"
     (repository / ".github/workflows").mkdir(parents=True)

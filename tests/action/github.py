@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.action.git_data import GitData
+
 REPOSITORY = "octo-org/octo-repo"
 COMMENTS = re.compile(rf"/repos/{REPOSITORY}/issues/(\d+)/comments")
 COMMENT = re.compile(rf"/repos/{REPOSITORY}/issues/comments/(\d+)")
@@ -39,6 +41,7 @@ class GitHub:
         self.calls: list[str] = []
         self.read_only = False
         self.url = ""
+        self.git = GitData(REPOSITORY)
 
     def add(self, number: int, body: str, login: str = BOT) -> dict[str, Any]:
         """A comment on a pull request."""
@@ -60,6 +63,8 @@ class GitHub:
             return 201, self.add(int(match[1]), body["body"])
         if (match := COMMENT.fullmatch(path)) and method == "PATCH":
             return self._edit(int(match[1]), body["body"])
+        if (found := self.git.answer(method, path, body)) is not None:
+            return found
         return (200, self.pulls) if path == f"/repos/{REPOSITORY}/pulls" else NOT_FOUND
 
     def _edit(self, identity: int, body: str) -> tuple[int, Any]:

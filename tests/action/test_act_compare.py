@@ -1,4 +1,5 @@
-"""examples/compare.yml under the real act: two images from a registry, measured in turn, and the comment with deltas.
+"""examples/compare.yml under the real act: two images from a registry, measured in turn, the comment with deltas, and
+the history, which grows by a record a run.
 
 How fast an image is says a variable in it, so that the answer does not depend on how busy this machine is.
 """
@@ -26,6 +27,11 @@ def check_rate(device):
 '''
 
 
+def kept(github: GitHub) -> int:
+    """Records on the branch of the history."""
+    return sum(path.startswith(f"pr/{PULL_REQUEST}/") for path in github.git.files("ci-gpu-history"))
+
+
 def test_a_slower_image_blocks_the_merge_and_a_second_push_of_an_equal_one_lets_it_through(
     workflow: Workflow, github: GitHub, real_ground: Ground
 ) -> None:
@@ -42,6 +48,7 @@ def test_a_slower_image_blocks_the_merge_and_a_second_push_of_an_equal_one_lets_
     (comment,) = github.comments[PULL_REQUEST]
     assert re.search(r"🔴 \| `speed.rate/rate` \| `100.2 m/s` \| `90.1\d m/s` \| -10.0 %", comment["body"])
     assert "**regressed**" in comment["body"]
+    assert kept(github) == 1
 
     green = workflow.run(base, **inputs)
 
@@ -50,3 +57,4 @@ def test_a_slower_image_blocks_the_merge_and_a_second_push_of_an_equal_one_lets_
     assert updated["id"] == comment["id"]
     assert "**unchanged**" in updated["body"]
     assert "regressed**" not in updated["body"]
+    assert kept(github) == 2

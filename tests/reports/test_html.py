@@ -137,7 +137,9 @@ class TestAComparison:
         blocks = (trials.block(), trials.block(arm="head"))
         root = page(samples.comparison(device="cpu", trial=trials.trial(blocks=blocks)))
         assert "there are no GPU clocks and temperatures" in root.text_content()
-        assert not root.xpath("//svg[@class='clocks']")
+        (chart,) = root.xpath("//svg[@class='clocks']")
+        assert chart.xpath("./text[@class='on']/text()") == ["A", "B"]
+        assert not chart.xpath("./path")
 
     def test_what_differs_between_the_images_is_a_table(self):
         rows = page(samples.comparison()).xpath("//table[@class='differences']/tbody/tr")

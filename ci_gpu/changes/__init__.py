@@ -1,0 +1,89 @@
+"""Where the level of a series changed. Several detectors look, each a module here; only their agreement is believed.
+
+Advice, never the gate: the gate is two images measured in turn on one machine. Nothing is filled in: a point that was
+masked, or that has no logarithm, is not there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from ci_gpu.changes import divisive, potts, recent
+from ci_gpu.model import ChangePoint, Point, Series
+
+FEWEST = 12
+MOST = 1000
+"""Only so many of the newest points are looked at: what changed before them is no news."""
+
+NEAR = 1
+"""Two detectors mean the same change if they place it at most so many points apart."""
+
+CONFIRMED, SUSPICIOUS = "confirmed", "suspicious"
+
+
+def find(series: Series, *, margin: float, weighted: bool = False) -> tuple[ChangePoint, ...]:
+    """Every change of at least ``margin`` (a fraction: 0.02 is 2 %), the oldest first.
+
+    ``confirmed`` is what two detectors see, within one point; ``suspicious`` what one alone sees. ``weighted`` lets a
+    point count by the standard error that its processes had. Fewer than 12 points have no changes.
+    """
+    points = [point for point in series.points if not point.masked and 0.0 < point.value < math.inf][-MOST:]
+    if len(points) < FEWEST:
+        return ()
+    values = [math.log(point.value) for point in points]
+    least = math.log1p(margin)
+    found = {
+        "potts": potts.detect(values, least, _weights(points) if weighted else None),
+        "divisive": divisive.detect(values, least),
+        "recent": recent.detect(values, least),
+    }
+    agreed = _agreed(found)
+    return tuple(
+        _change(points, values, (start, at, stop), agreed[at])
+        for start, at, stop in _neighbourhoods(agreed, len(points))
+    )
+
+
+def _weights(points: Sequence[Point]) -> list[float]:
+    """One over the standard error, relative to the usual one, and never more than four times or less than a quarter."""
+    errors = [point.deviation / math.sqrt(point.processes) for point in points]
+    known = [error for error in errors if error > 0.0]
+    usual = median(known) if known else 1.0
+    return [min(4.0, max(0.25, usual / error)) if error > 0.0 else 1.0 for error in errors]
+
+
+def _agreed(found: Mapping[str, Sequence[int]]) -> dict[int, tuple[str, ...]]:
+    """Places and who saw them. The first detector that sees a change places it."""
+    agreed: dict[int, tuple[str, ...]] = {}
+    for name, places in found.items():
+        for place in places:
+            free = [at for at in agreed if abs(at - place) <= NEAR and name not in agreed[at]]
+            at = min(free, key=lambda at: abs(at - place), default=place)
+            agreed[at] = (*agreed.get(at, ()), name)
+    return dict(sorted(agreed.items()))
+
+
+def _neighbourhoods(agreed: Mapping[int, tuple[str, ...]], end: int) -> list[tuple[int, int, int]]:
+    """For each place the stretch to the nearest other one that somebody of the same opinion saw, either side."""
+    neighbourhoods = []
+    for at, names in agreed.items():
+        edges = [0, *(other for other in agreed if set(agreed[other]) & set(names)), end]
+        neighbourhoods += [each for each in zip(edges, edges[1:], edges[2:], strict=False) if each[1] == at]
+    return neighbourhoods
+
+
+def _change(
+    points: Sequence[Point], values: Sequence[float], where: tuple[int, int, int], detectors: tuple[str, ...]
+) -> ChangePoint:
+    start, at, stop = where
+    left, right = values[start:at], values[at:stop]
+    return ChangePoint(
+        before=points[at - 1].run,
+        after=points[at].run,
+        change=math.expm1(median(right) - median(left)),
+        p=divisive.p_value(left, right),
+        state=CONFIRMED if len(detectors) > 1 else SUSPICIOUS,
+        detectors=detectors,
+    )

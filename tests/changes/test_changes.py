@@ -1,0 +1,202 @@
+"""What is told of a series: agreed changes, single ones, and nothing of noise."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_gpu import changes
+from ci_gpu.model import ChangePoint
+from tests.changes.series import TIGERBEETLE, noise, series, stepped
+
+
+def places(found: tuple[ChangePoint, ...], state: str = changes.CONFIRMED) -> list[int]:
+    return [int(change.after.removeprefix("run-")) for change in found if change.state == state]
+
+
+def test_the_published_changes_of_tigerbeetle_are_confirmed() -> None:
+    published = next(each for each in TIGERBEETLE["expected"] if each["min_magnitude"] == 0.05)
+
+    found = changes.find(series(TIGERBEETLE["values"]), margin=0.05)
+
+    assert places(found) == published["indices"] == [15, 71]
+    assert [change.change for change in found if change.state == changes.CONFIRMED] == pytest.approx(
+        [-0.11, 0.17], abs=0.01
+    )
+
+
+def test_at_two_per_cent_more_of_them_are_and_none_that_was_not_published() -> None:
+    published = next(e for e in TIGERBEETLE["expected"] if (e["max_pvalue"], e["min_magnitude"]) == (0.001, 0.0))
+
+    found = changes.find(series(TIGERBEETLE["values"]), margin=0.02)
+
+    assert places(found) == [15, 61, 71, 95, 131]
+    assert set(places(found)) < set(published["indices"])
+
+
+def test_where_opinions_differ_each_change_is_that_of_its_own_detector_s_segments() -> None:
+    found = changes.find(series(TIGERBEETLE["values"]), margin=0.02)
+
+    lonely = [change for change in found if change.state == changes.SUSPICIOUS]
+    assert [(change.after, change.detectors) for change in lonely] == [
+        ("run-192", ("divisive",)),
+        ("run-194", ("potts",)),
+    ]
+    assert all(change.change == pytest.approx(0.03, abs=0.002) and change.p < 1e-30 for change in lonely)
+
+
+@pytest.mark.parametrize(
+    ("potts", "divisive", "agreed"),
+    [
+        ([50], [49], {50: ("potts", "divisive")}),
+        ([50], [51], {50: ("potts", "divisive")}),
+        ([50], [52], {50: ("potts",), 52: ("divisive",)}),
+        ([50, 52], [51], {50: ("potts", "divisive"), 52: ("potts",)}),
+        ([50], [49, 51], {50: ("potts", "divisive"), 51: ("divisive",)}),
+        ([50], [], {50: ("potts",)}),
+    ],
+)
+def test_two_detectors_agree_within_one_point_and_one_to_one(
+    potts: list[int], divisive: list[int], agreed: dict[int, tuple[str, ...]]
+) -> None:
+    assert changes._agreed({"potts": potts, "divisive": divisive}) == agreed
+
+
+def test_a_change_names_both_runs_its_size_and_who_saw_it() -> None:
+    (found,) = changes.find(series(stepped([(30, 1.0), (30, 1.05)])), margin=0.02)
+
+    assert (found.before, found.after) == ("run-29", "run-30")
+    assert found.change == pytest.approx(0.05, abs=0.004)
+    assert found.p < 1e-20
+    assert (found.state, found.detectors) == (changes.CONFIRMED, ("potts", "divisive"))
+
+
+def test_a_fall_is_as_much_of_a_change_as_a_rise() -> None:
+    (found,) = changes.find(series(stepped([(30, 1.0), (30, 0.95)])), margin=0.02)
+
+    assert found.change == pytest.approx(-0.05, abs=0.004)
+
+
+def test_what_is_smaller_than_the_margin_is_no_change() -> None:
+    values = stepped([(50, 1.0), (50, 1.03)], sd=0.001)
+
+    assert places(changes.find(series(values), margin=0.02)) == [50]
+    assert changes.find(series(values), margin=0.04) == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_has_no_changes(seed: int) -> None:
+    assert changes.find(series(noise(100, 0.01, seed)), margin=0.02) == ()
+
+
+def test_one_wild_run_is_no_change() -> None:
+    values = noise(60)
+    values[30] *= 1.5
+
+    assert changes.find(series(values), margin=0.02) == ()
+
+
+def test_a_masked_run_is_not_there_and_nothing_stands_in_for_it() -> None:
+    values = stepped([(30, 1.0), (30, 1.05)])
+    spoilt = [value * 3 if at in (10, 29, 30, 31, 50) else value for at, value in enumerate(values)]
+
+    (found,) = changes.find(series(spoilt, masked=(10, 29, 30, 31, 50)), margin=0.02)
+
+    assert (found.before, found.after) == ("run-28", "run-32")
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_a_value_without_a_logarithm_is_not_there_either(value: float) -> None:
+    values = stepped([(30, 1.0), (30, 1.05)])
+
+    assert places(changes.find(series([*values[:10], value, *values[10:]]), margin=0.02)) == [31]
+
+
+def test_fewer_than_twelve_points_have_no_changes() -> None:
+    values = [1.0] * 6 + [2.0] * 6
+
+    assert places(changes.find(series(values), margin=0.02)) == [6]
+    assert changes.find(series(values[:-1]), margin=0.02) == ()
+    assert changes.find(series(values, masked=(0,)), margin=0.02) == ()
+    assert changes.find(series([]), margin=0.02) == ()
+
+
+def test_two_new_points_far_off_are_told_at_once() -> None:
+    found = changes.find(series(stepped([(40, 1.0), (2, 1.05)], sd=0.01, seed=2)), margin=0.02)
+
+    assert [int(change.after.removeprefix("run-")) for change in found] == [40]
+    assert "recent" in found[0].detectors
+
+
+def test_one_new_point_far_off_is_not() -> None:
+    assert changes.find(series([*noise(40), 1.05]), margin=0.02) == ()
+
+
+def test_what_one_detector_alone_sees_is_suspicious() -> None:
+    wander = [1.0]
+    source = random.Random(5)
+    while len(wander) < 100:
+        wander.append(1 + 0.8 * (wander[-1] - 1) + source.gauss(0, 0.01))
+
+    found = changes.find(series(wander), margin=0.02)
+
+    assert found
+    assert {(change.state, change.detectors) for change in found} == {(changes.SUSPICIOUS, ("divisive",))}
+
+
+def test_exact_values_that_never_vary_have_exact_changes() -> None:
+    found = changes.find(series([100.0] * 20 + [103.0] * 20 + [101.0] * 20), margin=0.01)
+
+    assert places(found) == [20, 40]
+    assert [change.p for change in found] == [0.0, 0.0]
+
+
+def test_a_run_of_wide_error_weighs_less() -> None:
+    values, deviations = stepped([(40, 1.0), (4, 1.06), (40, 1.0)], sd=0.004), [0.005] * 84
+    deviations[40:44] = [0.08] * 4
+
+    assert places(changes.find(series(values, deviations=deviations), margin=0.02)) == [40, 44]
+    assert places(changes.find(series(values, deviations=deviations), margin=0.02, weighted=True)) == []
+
+
+def test_only_the_newest_thousand_points_are_looked_at() -> None:
+    values = stepped([(20, 1.0), (980, 1.2), (20, 1.3)], sd=0.001)
+
+    assert places(changes.find(series(values), margin=0.02)) == [1000]
+
+
+@pytest.mark.timeout(60)  # an algorithm of the third power would take minutes
+def test_a_thousand_points_take_seconds_at_most() -> None:
+    values = stepped([(250, 1.0), (250, 1.04), (300, 0.99), (200, 1.03)], sd=0.01)
+
+    found = changes.find(series(values), margin=0.02)
+
+    assert places(found) == [250, 500, 800]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from([1e-9, 0.5, 1.0, 1.01, 1.5, 2.0, 1e12]), max_size=40), st.sampled_from([0.0, 0.02, 0.5])
+)
+def test_whatever_the_values_changes_are_ordered_apart_and_large_enough(values: list[float], margin: float) -> None:
+    found = changes.find(series(values), margin=margin)
+
+    at = [int(change.after.removeprefix("run-")) for change in found]
+    assert at == sorted(set(at))
+    assert all(2 <= place <= len(values) - 2 for place in at)
+    assert all(0.0 <= change.p <= 1.0 and math.isfinite(change.change) for change in found)
+    assert all(change.before == f"run-{place - 1}" for change, place in zip(found, at, strict=True))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([1e-6, 1e6]))
+def test_the_unit_of_the_values_changes_nothing(seed: int, unit: float) -> None:
+    values = stepped([(20, 1.0), (20, 1.05)], sd=0.01, seed=seed)
+
+    ours, other = (changes.find(series(each), margin=0.02) for each in (values, [value * unit for value in values]))
+
+    assert [(change.after, change.state) for change in ours] == [(change.after, change.state) for change in other]

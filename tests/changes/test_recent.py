@@ -1,0 +1,37 @@
+"""The last two points against the twenty before."""
+
+from __future__ import annotations
+
+import pytest
+
+from ci_gpu.changes import recent
+from tests.changes.series import noise
+
+QUIET = [0.0, 0.001] * 10
+
+
+@pytest.mark.parametrize("newest", [[0.03, 0.03], [-0.03, -0.04]])
+def test_two_points_beyond_the_margin_are_seen(newest: list[float]) -> None:
+    assert recent.detect([*QUIET, *newest], 0.02) == (20,)
+
+
+@pytest.mark.parametrize("newest", [[0.03, 0.0], [0.0, 0.03], [0.03, -0.03], [0.015, 0.015]])
+def test_one_point_or_both_sides_or_less_than_the_margin_are_not(newest: list[float]) -> None:
+    assert recent.detect([*QUIET, *newest], 0.02) == ()
+
+
+def test_four_deviations_are_asked_for_where_the_noise_is_large() -> None:
+    before = [value - 1 for value in noise(20, sd=0.02, seed=3)]
+
+    assert recent.detect([*before, 0.05, 0.05], 0.02) == ()
+    assert recent.detect([*before, 0.12, 0.12], 0.02) == (20,)
+
+
+def test_only_the_last_twenty_are_compared_with() -> None:
+    assert recent.detect([*[0.5] * 30, *QUIET, 0.03, 0.03], 0.02) == (50,)
+    assert recent.detect([*[0.5] * 30, *QUIET[:-1], 0.001, 0.001], 0.02) == ()
+
+
+def test_ten_points_before_are_enough_and_nine_are_not() -> None:
+    assert recent.detect([*[0.0] * 10, 0.03, 0.03], 0.02) == (10,)
+    assert recent.detect([*[0.0] * 9, 0.03, 0.03], 0.02) == ()
