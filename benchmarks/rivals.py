@@ -131,16 +131,23 @@ def home_made(base: Array, head: Array) -> bool:
 
 def rules(samples: int) -> tuple[Rule, ...]:
     """Every rule that can run here."""
-    action = "src/write.ts, v1.22.0"
-    go = "benchmath/anone.go, 712aea8"
+    action = "written anew from src/write.ts of benchmark-action/github-action-benchmark v1.22.0"
+    go = "written anew from benchmath/anone.go of golang/perf 712aea8"
     found = [
         Rule("github-action-benchmark 200 %", "1 process", action, ratio(2.0)),
         Rule("github-action-benchmark 110 %", "1 process", action, ratio(1.1)),
         Rule("the same on medians, 110 %", "12 processes", action, ratio_of_medians(1.1)),
         Rule("benchstat, -count 10", "1 process", go, benchstat_count),
         Rule("benchstat, a process a run", "12 processes", go, benchstat_processes, alternates=True),
-        Rule("criterion", "1 process", "src/report.rs, 567405d", Criterion(samples)),
-        Rule("Welch's t, p < .05, ≥ 2 %", "12 processes", "scipy", home_made, alternates=True),
+        Rule(
+            "criterion",
+            "1 process",
+            "written anew from src/report.rs of criterion.rs 567405d, 1,000 resamples",
+            Criterion(samples),
+        ),
+        Rule(
+            "Welch's t, p < .05, ≥ 2 %", "12 processes", "what one writes oneself, by scipy", home_made, alternates=True
+        ),
     ]
     packaged = (
         ("pyperf", Rule("pyperf compare_to", "12 processes", "", pyperf_compare)),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from counted import Counted
-from protocol import FINER, FIRST_LOOK, OURS, SIX_ONLY
+from protocol import EXTENDED, FINER, FIRST_LOOK, OURS, SIX_ONLY
 from simulated import BY_NOISE, EFFECTS
 
 WRONG = "ci-gpu calls it unchanged"  # the other mistake that can be made
@@ -79,7 +79,8 @@ def _alarm_table(found: dict[str, Any]) -> str:
         [name, data, *(_alarm(found["alarms"][world][name], name in (OURS, SIX_ONLY)) for world in worlds)]
         for name, data in (*named, *((name, data) for name, data, _ in found["rules"]))
     ]
-    return markdown(head, rows)
+    shares = [f"{_number(found['alarms'][world][EXTENDED].rate)} %" for world in worlds]
+    return markdown(head, [*rows, ["(ci-gpu: metrics that it measured twelve times)", "", *shares]])
 
 
 def _alarm(counted: Counted, bounded: bool) -> str:
@@ -124,7 +125,8 @@ def _claims_text(found: dict[str, Any]) -> str:
     world, rate, above = made["worst false alarms"]
     everywhere = _list(made["as quiet in every world, and sees more"])
     somewhere = _list(made["as quiet in one world alone, and sees more there"])
-    sources = "".join(f"\n- {name}: {source}" for name, _, source in found["rules"])
+    named = ((source, [name for name, _, at in found["rules"] if at == source]) for _, _, source in found["rules"])
+    sources = "".join(f"\n- {'; '.join(names)}: {source}" for source, names in dict(named).items())
     return (
         f"Our worst column: {_number(rate)} % of suites ({world}; upper 95 % bound {100 * above:.2f} %).\n\n"
         f"Rules with at most 1 % false alarms in every column that see more than ours in any, beyond chance: "

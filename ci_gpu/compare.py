@@ -40,7 +40,7 @@ from ci_gpu.model import (
 from ci_gpu.readings import BASE, HEAD, Arm, Kind, Reading, read
 from ci_gpu.statistics import holm, paired_t
 
-__all__ = ["compare", "control", "margin", "unclear"]
+__all__ = ["compare", "control", "margin", "unclear", "withdrawn"]
 
 CONTROL_ALPHA, CONTROL_SHIFT = 0.01, 0.005
 """A control that moved by so much, by so rare a chance, spoils the whole comparison. On a noisy machine it moves more
@@ -80,6 +80,16 @@ def unclear(comparisons: Iterable[Comparison]) -> frozenset[str]:
 def _is_unclear(comparison: Comparison) -> bool:
     lost = comparison.verdict == INCONCLUSIVE and comparison.pairs_needed > 0
     return lost or comparison.reason.startswith(PROVISIONAL)
+
+
+def withdrawn(comparisons: Iterable[Comparison], reason: str) -> tuple[Comparison, ...]:
+    """Where the machine cannot be trusted, nothing that was timed on it can; counts, and what is gone, stay."""
+    return tuple(
+        each
+        if each.exact or each.change is None
+        else msgspec.structs.replace(each, verdict=INCONCLUSIVE, reason=reason, pairs_needed=0)
+        for each in comparisons
+    )
 
 
 def control(blocks: Sequence[Block]) -> Comparison | None:

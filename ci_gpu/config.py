@@ -15,10 +15,10 @@ from typing import Any
 
 import msgspec
 
-from ci_gpu import catalogue
+from ci_gpu import catalogue, policy
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import ImageRef, Limits
+from ci_gpu.model import ImageRef, Limits, Policy
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +26,7 @@ else:
     import tomli as tomllib
 
 DEFAULT_FILE = "ci-gpu.toml"
+TABLES = ("run", "images", "metrics")
 LOCAL = "local"
 """The name that stands for this interpreter where the local engine needs no image."""
 
@@ -53,6 +54,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     tmp_size: str = "16g"
     pids_limit: int = 4096
     registry_username: str = ""
+    baseline: str = ""
+    pairs: int = 6
+    min_effect: str | float = ""
+    inconclusive: str = "warn"
+    selftest_slowdown: str | float = ""
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -61,6 +67,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "pull": ("missing", "always", "never"),
     "entrypoint": ("image", "none"),
     "network": ("none", "bridge"),
+    "inconclusive": ("pass", "warn", "fail"),
 }
 
 _PATTERNS = {
@@ -113,6 +120,55 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
     return tuple(_target(image, given, document) for image in images or tuple(named))
 
 
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison: the image is measured against ``baseline`` in pairs, twice as many where that is needed."""
+
+    baseline: Target
+    pairs: int
+    policy: Policy
+    slowdown: float
+
+
+def wish(chosen: tuple[Target, ...], given: Mapping[str, Any], file: Path | None) -> Wish | None:
+    """The comparison that the settings ask for; None if they name no baseline.
+
+    Raises:
+        ConfigError: there is more than one image to compare, or no container to start two of.
+    """
+    settings = chosen[0].settings
+    if not settings.baseline:
+        return None
+    if len(chosen) != 1 or settings.engine == LOCAL:
+        raise ConfigError(
+            f"a baseline was named for {len(chosen)} images"
+            if len(chosen) != 1
+            else "the local engine has only one torch to measure",
+            why="a comparison is between two images, on one GPU",
+            remedy="name one image and one baseline, with docker or podman",
+        )
+    document = _document(file)
+    return Wish(
+        baseline=_target(settings.baseline, _without_baseline(given), document),
+        pairs=settings.pairs,
+        policy=_policy(settings, document),
+        slowdown=policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0)),
+    )
+
+
+def policy_of(file: Path | None) -> Policy:
+    """The policy of ci-gpu.toml alone, for reports that are there already."""
+    document = _document(file)
+    return _policy(_settings(document.get("run", {})), document)
+
+
+def _policy(settings: Settings, document: Mapping[str, Any]) -> Policy:
+    return policy.policy(str(settings.min_effect), settings.inconclusive, document.get("metrics", {}))
+
+
+def _without_baseline(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if key != "baseline"}
+
+
 def check_infos(checks_dir: str) -> tuple[tuple[CheckInfo, ...], Mapping[str, str]]:
     """All checks there are, with the sources of the user's own."""
     sources = _user_sources(checks_dir)
@@ -155,6 +211,7 @@ def _settings(merged: Mapping[str, Any]) -> Settings:
     for name, (pattern, example) in _PATTERNS.items():
         _require(re.fullmatch(pattern, getattr(settings, name)), name, getattr(settings, name), example)
     _require(1 <= settings.timeout <= 86_400, "timeout", settings.timeout, "1 to 86400 seconds")
+    _require(2 <= settings.pairs <= 100, "pairs", settings.pairs, "2 to 100")
     _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")
     _require(settings.gpus != "none" or settings.device != "cuda", "gpus", "none", "GPUs, when --device is cuda")
     return settings
@@ -217,13 +274,18 @@ def _document(file: Path | None) -> dict[str, Any]:
 
 def _check_tables(document: Mapping[str, Any]) -> None:
     for key in document:
-        if key not in ("run", "images"):
-            raise _unknown_key(key, ["run", "images"])
+        if key not in TABLES:
+            raise _unknown_key(key, list(TABLES))
     images = document.get("images", {})
-    tables = [document.get("run", {}), images, *(images.values() if isinstance(images, dict) else ())]
+    tables = [
+        document.get("run", {}),
+        document.get("metrics", {}),
+        images,
+        *(images.values() if isinstance(images, dict) else ()),
+    ]
     if not all(isinstance(table, dict) for table in tables):
         raise ConfigError(
-            f"{DEFAULT_FILE}: run and images.NAME are tables",
+            f"{DEFAULT_FILE}: run, images.NAME and metrics.PATTERN are tables",
             why="a value stands where a table should",
             remedy='[images.nightly] on a line of its own, then image = "…" under it',
         )

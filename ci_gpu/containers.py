@@ -14,6 +14,7 @@ from typing import Any
 
 from ci_gpu import process
 from ci_gpu.engines import Engine
+from ci_gpu.errors import RunnerError
 
 LABEL = "io.ci-gpu"
 """On every container of ours; its value is the run (`run_id`)."""
@@ -66,14 +67,32 @@ def state(engine: Engine, name: str, env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def sweep(engine: Engine, env: Mapping[str, str], *, run: str = "") -> tuple[str, ...]:
-    """Remove the containers of runs that are no more, and all of ``run``; returns their names."""
+    """Remove the containers of runs that are no more, and all of ``run``; returns their names.
+
+    Raises:
+        RunnerError: the engine does not list its containers, so nobody knows what is left.
+    """
     if not engine.CONTAINERS:
         return ()
-    listed = process.run(engine.list_labelled(LABEL), env=env)
-    stale = tuple(name for name, marks in _containers(listed.stdout) if _is_stale(marks, run))
+    stale = tuple(name for name, marks in _containers(_listing(engine, env)) if _is_stale(marks, run))
     if stale:
         process.run(engine.remove(stale), env=env, timeout=60)
     return stale
+
+
+def _listing(engine: Engine, env: Mapping[str, str]) -> str:
+    """Asked again where it fails: podman stumbles over a container that another process removes at that moment."""
+    for pause in (0.5, 2.0, 0.0):
+        listed = process.run(engine.list_labelled(LABEL), env=env)
+        if listed.returncode == 0:
+            return listed.stdout
+        time.sleep(pause)
+    raise RunnerError(
+        f"the engine does not list its containers: {(listed.stderr or listed.stdout).strip()[-300:]}",
+        why="it is not running, or its storage is damaged",
+        remedy="try it by hand: docker ps --all, or podman ps --all",
+        kind="engine-refused",
+    )
 
 
 def _is_stale(marks: Mapping[str, str], run: str) -> bool:

@@ -33,6 +33,9 @@ SIGN_FLIP_FROM = 9
 
 PROVISIONAL = "provisional"
 
+_LARGEST = 300.0
+"""No change is larger than e to that: an image may claim to have measured anything."""
+
 Ruling = tuple[str, str, int]
 """A verdict, its reason, and the pairs it would take."""
 
@@ -66,12 +69,11 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         """One-sided probability of such a worsening by chance.
 
         Twice the smaller one of the paired t's and of Welch's, which has up to twice the degrees of freedom and loses
-        only where the machine drifts. The paired one must be plausible by itself.
+        only where the machine drifts. But not below the paired one, where that is not plausible by itself.
         """
         paired = self.estimate.p_above
-        if paired >= PLAUSIBLE:
-            return paired
-        return min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
+        either = min(1.0, 2 * min(paired, welch_p(self.base, self.head, FLOOR)))
+        return either if paired < PLAUSIBLE else max(paired, either)
 
     def turned(self) -> Effect:
         """The same with the arms swapped."""
@@ -92,7 +94,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
     def raw(self, worsening: float) -> float:
         """A worsening as a change in fractions of the base: +0.03 is 3 % larger."""
-        return math.expm1(worsening if self.larger_is_worse else -worsening)
+        return math.expm1(min(worsening if self.larger_is_worse else -worsening, _LARGEST))
 
 
 def rule(effect: Effect, p_worse: float, p_better: float, family: int, *, final: bool) -> Ruling:

@@ -88,21 +88,34 @@ def examine(visit: Visit, watch: Watch) -> Answers:
 def _one_container(visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch) -> tuple[Transcript, CiGpuError | None]:
     """Try the interpreters until one starts; then hear that container out."""
     for python in visit.pythons:
+        transcript, code, stderr, error = _heard(visit, checks, python, watch)
+        if error:
+            return transcript, error
+        if transcript.hello or transcript.unusable or not diagnosis.lacks_program(code, stderr):
+            break
+    return transcript, _failure(visit, transcript, code, stderr)
+
+
+def _heard(
+    visit: Visit, checks: tuple[CheckInfo, ...], python: str, watch: Watch
+) -> tuple[Transcript, int, str, CiGpuError | None]:
+    """One container by one interpreter: what it said, its exit code, the tail of its stderr, and what broke it off.
+
+    Started once more if it said nothing at all: on a busy machine podman loses the words of a container that ends at
+    once, and they are the reason.
+    """
+    for _ in range(2):
         guest = plan.guest(
-            checks,
-            device=visit.device,
-            timeout=visit.timeout,
-            python=python,
-            user_sources=visit.user_sources,
+            checks, device=visit.device, timeout=visit.timeout, python=python, user_sources=visit.user_sources
         )
         transcript = Transcript(guest.nonce, tuple(check.id for check in checks))
         try:
             code, stderr = _converse(visit, guest, transcript, watch)
         except CiGpuError as error:
-            return transcript, error
-        if transcript.hello or transcript.unusable or not diagnosis.lacks_program(code, stderr):
+            return transcript, 0, "", error
+        if transcript.hello or transcript.unusable or transcript.log:
             break
-    return transcript, _failure(visit, transcript, code, stderr)
+    return transcript, code, stderr, None
 
 
 def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Watch) -> tuple[int, str]:

@@ -18,11 +18,14 @@ _MICROSECONDS = ("us", "µs", "μs")  # the micro sign and the Greek letter look
 _ONCE = re.compile(r"(?<![a-z])(cold(?!_?l2)|import|compile|start[-_]?up)(?![a-z])")
 _ALLOCATOR = re.compile(r"(?<![a-z])alloc")
 _NO_RULE = MetricRule()
+_ADVICE = MetricRule(gate=False)
+"""For what a new image changes rightly, its size and its start: shown, and gated only where the user says so."""
 
 
 def rule_of(metric: str, policy: Policy) -> MetricRule:
     """The first of the policy's rules whose pattern covers the metric's id (``check/name``)."""
-    return next((rule for pattern, rule in policy.rules if fnmatchcase(metric, pattern)), _NO_RULE)
+    unsaid = _ADVICE if metric.startswith("image.") else _NO_RULE
+    return next((rule for pattern, rule in policy.rules if fnmatchcase(metric, pattern)), unsaid)
 
 
 def margin(metric: str, unit: str, policy: Policy, *, exact: bool = False) -> float:

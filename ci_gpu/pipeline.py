@@ -14,20 +14,36 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ci_gpu import __version__, config, containers, engines, guest, host, process, pull, reports, verdict
+from ci_gpu import (
+    __version__,
+    config,
+    containers,
+    engines,
+    guest,
+    host,
+    process,
+    pull,
+    reports,
+    telemetry,
+    trial,
+    verdict,
+)
 from ci_gpu.engines import Engine
 from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
-from ci_gpu.model import Failure, Host, ImageRef, ImageReport, Job, PulledImage, RunReport, Summary
+from ci_gpu.model import Failure, Host, ImageRef, ImageReport, Job, PulledImage, RunReport, Summary, Trial
 
 
-class Watch(guest.Watch, Protocol):
+class Watch(trial.Watch, Protocol):
     """What is told while a run goes on."""
 
     def image(self, target: config.Target) -> None:
-        """The examination of an image begins."""
+        """An image is looked for."""
 
     def pulling(self, line: str) -> None:
         """The engine reports on a pull."""
+
+    def examining(self, target: config.Target) -> None:
+        """The checks of an image begin."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,15 +66,22 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     machine: Host
 
 
-def run(targets: tuple[config.Target, ...], watch: Watch, env: Mapping[str, str], password: str = "") -> Summary:
-    """Examine the images one after the other and judge what came of it.
+def run(
+    targets: tuple[config.Target, ...],
+    watch: Watch,
+    env: Mapping[str, str],
+    password: str = "",
+    wish: config.Wish | None = None,
+) -> Summary:
+    """Examine the images one after the other, compare two if that was wished, and judge what came of it.
 
     Whatever goes wrong with an engine or an image is in the summary; only a user's mistake is raised.
 
     Raises:
         ConfigError: the targets do not agree on what one run has one of.
     """
-    settings = _common(targets)
+    targets += (wish.baseline,) if wish else ()
+    settings, found = _common(targets), None
     machine = host.look()
     try:
         chosen = choose_engine(settings, machine)
@@ -70,7 +93,9 @@ def run(targets: tuple[config.Target, ...], watch: Watch, env: Mapping[str, str]
             machine=machine,
         )
         containers.sweep(chosen.engine, this.env)
-        images = tuple(_examine(this, target, watch, password) for target in targets)
+        pulled = tuple(_fetched(this, target, watch, password) for target in targets)
+        images = tuple(_examine(this, target, image, watch) for target, image in zip(targets, pulled, strict=True))
+        found = _compare(this, wish, targets, images, watch) if wish else None
         name, device = chosen.name, this.device
     except CiGpuError as error:
         images = tuple(_failed(target, error) for target in targets)
@@ -83,6 +108,7 @@ def run(targets: tuple[config.Target, ...], watch: Watch, env: Mapping[str, str]
         engine=name,
         host=machine,
         images=images,
+        trial=found,
     )
     return Summary(report=report, verdict=verdict.judge(report))
 
@@ -145,13 +171,22 @@ def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
     return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
 
 
-def _examine(this: Run, target: config.Target, watch: Watch, password: str) -> ImageReport:
+def _fetched(this: Run, target: config.Target, watch: Watch, password: str) -> PulledImage | CiGpuError:
+    """The image, here; or why it is not. All are fetched before the first is measured: a pull would disturb it."""
     watch.image(target)
-    started, clock = _now(), time.monotonic()
-    image = PulledImage(reference=str(target.ref or config.LOCAL))
     try:
         with _logged_in(this, target, password) as env:
-            image = _pulled(this, target, watch, env)
+            return _pulled(this, target, watch, env)
+    except CiGpuError as error:
+        return error
+
+
+def _examine(this: Run, target: config.Target, image: PulledImage | CiGpuError, watch: Watch) -> ImageReport:
+    if isinstance(image, CiGpuError):
+        return _failed(target, image)
+    started, clock = _now(), time.monotonic()
+    watch.examining(target)
+    try:
         answers = guest.examine(_visit(this, target, image), watch)
     except CiGpuError as error:
         return msgspec.structs.replace(_failed(target, error, image), started=started)
@@ -166,6 +201,26 @@ def _examine(this: Run, target: config.Target, watch: Watch, password: str) -> I
         seconds=time.monotonic() - clock,
         log=answers.log,
     )
+
+
+def _compare(
+    this: Run, wish: config.Wish, targets: tuple[config.Target, ...], images: tuple[ImageReport, ...], watch: Watch
+) -> Trial:
+    """Head and base in turn; where one of them could not be examined, there is nothing to measure."""
+    head, base = images
+    if head.failure or base.failure:
+        return Trial(base=base.name, head=head.name, policy=wish.policy, refused="an image could not be examined")
+    design = trial.Design(
+        pairs=wish.pairs,
+        most=2 * wish.pairs,
+        policy=wish.policy,
+        seed=this.id,
+        slowdown=wish.slowdown,
+        gpus=telemetry.chosen(this.machine.gpus, targets[0].settings.gpus) if this.device == "cuda" else (),
+    )
+    visits = [_visit(this, target, image.image) for target, image in zip(targets, images, strict=True)]
+    arms = trial.Arms(head=visits[0], base=visits[1], head_report=head, base_report=base)
+    return trial.conduct(arms, design, watch)
 
 
 def _pulled(this: Run, target: config.Target, watch: Watch, env: Mapping[str, str]) -> PulledImage:

@@ -84,11 +84,17 @@ def _wanted(checks: tuple[CheckInfo, ...], timeout: int, user_sources: Mapping[s
     return [
         {
             "id": check.id,
-            "module": f"{USER_PACKAGE if check.family in user_sources else 'ci_gpu.payload.checks'}.{check.family}",
+            "module": _module(check.family, user_sources),
             "timeout": check.timeout or timeout,
         }
         for check in checks
     ]
+
+
+def _module(family: str, user_sources: Mapping[str, str]) -> str:
+    if family in user_sources:
+        return f"{USER_PACKAGE}.{family}"
+    return "ci_gpu.payload.control" if family == "control" else f"ci_gpu.payload.checks.{family}"
 
 
 def archive(user_sources: Mapping[str, str]) -> bytes:

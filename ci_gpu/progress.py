@@ -35,7 +35,13 @@ class Plain:
         self._log_lines, self._pulled = 0, ""
 
     def image(self, target: Target) -> None:
+        self._say(f"{target.name}: looking for the image")
+
+    def examining(self, target: Target) -> None:
         self._say(f"{target.name}: {len(target.checks)} checks")
+
+    def block(self, pair: int, pairs: int, arm: str) -> None:
+        self._say(f"  measuring, pair {pair} of {pairs}: {arm}")
 
     def pulling(self, line: str) -> None:
         text = printable(line)[:200]
@@ -85,8 +91,14 @@ class Live:
         self._status.start()
 
     def image(self, target: Target) -> None:
+        self._status.update(f"looking for {_plain(target.name)}")
+
+    def examining(self, target: Target) -> None:
         self._console.print(f"[bold]{_plain(target.name)}[/bold]")
-        self._status.update("looking for the image")
+        self._status.update("starting")
+
+    def block(self, pair: int, pairs: int, arm: str) -> None:
+        self._status.update(f"measuring  pair {pair} of {pairs}: {arm}")
 
     def pulling(self, line: str) -> None:
         self._status.update(f"pulling  {_plain(line)[:100]}")

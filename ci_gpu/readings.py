@@ -13,6 +13,9 @@ from ci_gpu.payload.wire import Metric
 
 BASE, HEAD = "base", "head"
 
+_LARGEST = 1e100
+"""Beyond it, or below its inverse, in whatever unit, nothing was measured."""
+
 
 class Kind(msgspec.Struct, frozen=True):
     """What must be the same for two values to be comparable."""
@@ -63,7 +66,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 def read(blocks: Sequence[Block]) -> tuple[Reading, ...]:
     """Every metric that a valid block has, in the order in which they were first seen.
 
-    A metric with a sample that is missing, not finite or not positive (negative, for an exact one) is not there.
+    A metric with a sample that is missing, not finite or not positive (negative, for an exact one) is not there, nor is
+    one with a number that no instrument has.
     """
     valid = [block for block in blocks if not block.invalid]
     found = [(block, metric, value) for block in valid for metric, value in block.metrics() if _sound(value)]
@@ -84,4 +88,4 @@ def _sound(metric: Metric) -> bool:
 
 
 def _possible(sample: float | None, exact: bool) -> bool:
-    return sample is not None and math.isfinite(sample) and (sample > 0 or (exact and sample == 0))
+    return sample is not None and (1 / _LARGEST < sample < _LARGEST or (exact and sample == 0))

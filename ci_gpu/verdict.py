@@ -11,6 +11,14 @@ The rules, in the order in which they are read out:
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
     a metric that cannot be true            1   (not finite, zero, negative, beyond the physical limit)
     no image at all                         1
+
+Of a comparison the base only has to be measurable: what it fails, it failed before this change. Then:
+
+    a metric that regressed, or vanished    1
+    two images that were not comparable     3   (a shared or throttled GPU, a control that drifted)
+    not one metric about which something    3   (unless inconclusive results may pass)
+      could be concluded
+    an inconclusive metric                  1   (only if the user wants that)
 """
 
 from __future__ import annotations
@@ -19,7 +27,19 @@ import math
 import re
 from collections.abc import Iterator
 
-from ci_gpu.model import Failure, ImageReport, Reason, RunReport, Verdict
+from ci_gpu.model import (
+    INCONCLUSIVE,
+    MISSING,
+    NOT_COMPARABLE,
+    REGRESSED,
+    Comparison,
+    Failure,
+    ImageReport,
+    Reason,
+    RunReport,
+    Trial,
+    Verdict,
+)
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Metric
 
 _PRECEDENCE = (1, 4, 3)
@@ -29,6 +49,7 @@ _PRECEDENCE = (1, 4, 3)
 def judge(report: RunReport) -> Verdict:
     """The verdict on a report, from nothing but the report."""
     reasons = tuple(reason for image in report.images for reason in _reasons(report, image))
+    reasons += tuple(_of_trial(report.trial)) if report.trial else ()
     if not report.images:
         reasons = (_reason("", "nothing-checked", "", "no image was examined"),)
     codes = {reason.exit_code for reason in reasons}
@@ -41,6 +62,8 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         yield _from_failure(image.name, image.failure)
         yield from _bad_results(image)
         return
+    if report.trial and image.name == report.trial.base != report.trial.head:
+        return
     missing_gpus = tuple(_missing_gpus(report, image))
     yield from missing_gpus
     if any(reason.kind == "gpu-missing" for reason in missing_gpus) and not _seen(image):
@@ -50,6 +73,26 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     yield from _empty_families(report, image)
     yield from _untouched_gpu(report, image)
     yield from _impossible_metrics(image)
+
+
+def _of_trial(trial: Trial) -> Iterator[Reason]:
+    gated = [metric for metric in trial.metrics if metric.gated]
+    yield from (_of_metric(trial, metric) for metric in gated if metric.verdict in (REGRESSED, MISSING))
+    doubtful = [metric for metric in gated if metric.verdict in (INCONCLUSIVE, NOT_COMPARABLE)]
+    if trial.refused:
+        yield _reason(trial.head, "not-compared", "", f"nothing was compared: {trial.refused}", exit_code=3)
+    elif trial.policy.inconclusive == "fail":
+        yield from (_of_metric(trial, metric) for metric in doubtful)
+    elif len(doubtful) == len(gated) and trial.policy.inconclusive != "pass":
+        why = doubtful[0].reason if doubtful else "no metric is gated"
+        yield _reason(trial.head, "nothing-compared", "", f"nothing could be concluded: {why}", exit_code=3)
+
+
+def _of_metric(trial: Trial, metric: Comparison) -> Reason:
+    change = "" if metric.change is None else f" by {metric.change:+.1%}"
+    interval = "" if metric.low is None or metric.high is None else f" [{metric.low:+.1%}, {metric.high:+.1%}]"
+    text = f"{metric.verdict}{change}{interval} against {trial.base}"
+    return _reason(trial.head, metric.verdict, metric.metric, f"{text}: {metric.reason}" if metric.reason else text)
 
 
 def _missing_results(image: ImageReport) -> Iterator[Reason]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.containers.ground import Ground, ground
+
+settings.register_profile("steady", deadline=None, derandomize=True)  # a busy machine proves nothing
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,10 @@ def real_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def engine_name(request: pytest.FixtureRequest) -> str:
     """Each container test runs on both engines."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Started in the background by a shell, this process ignores Ctrl-C, and so would every program that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

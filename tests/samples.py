@@ -7,6 +7,7 @@ from typing import Any
 from ci_gpu.model import Failure, Host, ImageReport, PulledImage, Reason, RunReport, Summary, Verdict
 from ci_gpu.payload.wire import CheckResult, Environment, Fact, Gpu, Metric
 from ci_gpu.verdict import judge
+from tests import trials
 
 IMAGE = "docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"
 DIGEST = "sha256:" + "3f" * 32
@@ -231,6 +232,26 @@ def not_pulled() -> Summary:
     return summary(images=(broken, image_report(name="new")))
 
 
+def comparison(**changes: Any) -> Summary:
+    """Two images measured in turn: what regressed or vanished shuts the gate."""
+    trial = changes.pop("trial", None) or trials.trial()
+    old = image_report(
+        name=trials.BASE,
+        image=PulledImage(
+            reference=trials.BASE, digest="sha256:" + "2e" * 32, size=8_907_000_000, architecture="amd64"
+        ),
+        environment=environment(torch="2.8.0+cu126", torch_cuda="12.6", cuda_runtime="12.6", nccl="2.27.3"),
+    )
+    worse = [one for one in trial.metrics if one.gated and one.verdict in ("regressed", "missing")]
+    shut = tuple(
+        reason(kind=one.verdict, image=trials.HEAD, subject=one.metric, message=one.reason or one.verdict, remedy="")
+        for one in worse
+    )
+    ending = verdict(exit_code=1, conclusion="failure", reasons=shut) if shut else verdict()
+    report = run_report(images=(old, image_report(name=trials.HEAD)), trial=trial, **changes)
+    return summary(report=report, verdict=ending)
+
+
 def all_samples() -> dict[str, Summary]:
     """Every kind of ending a reader may meet, by name."""
-    return {"green": green(), "red": red(), "cpu": cpu(), "not_pulled": not_pulled()}
+    return {"green": green(), "red": red(), "cpu": cpu(), "not_pulled": not_pulled(), "comparison": comparison()}

@@ -43,6 +43,28 @@ def test_a_quick_run_counts_everything_and_fills_the_page(tmp_path: Path) -> Non
     assert "old" not in text
 
 
+def test_a_recorded_process_times_twenty_pieces_of_work() -> None:
+    done = subprocess.run(
+        [sys.executable, "benchmarks/recorded.py", "--one"], cwd=ROOT, capture_output=True, check=True
+    )
+    times = json.loads(done.stdout)
+
+    assert [len(each) for each in times] == [20] * 20
+    assert all(sample > 0 for each in times for sample in each)
+
+
+def test_the_alternatives_fill_their_own_table(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- alternatives: begin -->\nold\n<!-- alternatives: end -->\nafter\n")
+    command = [sys.executable, "benchmarks/alternatives.py", "--suites", "40", "--document", str(page)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+
+    rows = page.read_text().splitlines()
+    assert rows[-2:] == ["<!-- alternatives: end -->", "after"]
+    assert {row.count("|") for row in rows if row.startswith("|")} == {12}
+    assert next(row for row in rows if "ours" in row and "12 pairs" in row).endswith("| 100.0 % | 100.0 % |")
+
+
 def test_what_is_claimed_is_what_was_counted() -> None:
     claims = json.loads(RESULTS.read_text(encoding="utf-8"))["claims"]
 

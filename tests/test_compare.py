@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from ci_gpu import compare as judgement
 from ci_gpu.compare import compare, unclear
 from ci_gpu.model import Block, MetricRule, Policy
+from ci_gpu.statistics import t_quantile
 from tests.paired import ID, arm, block, metric, noisy, only, pairs, ruled
 
 
@@ -133,6 +135,15 @@ def test_one_wild_process_hides_no_regression_that_all_the_others_show() -> None
     assert only(pairs([1.0] * 12, heads)).verdict == "regressed"
 
 
+def test_two_wild_processes_do_not_lift_a_small_change_over_the_margin() -> None:
+    comparison = only(pairs([1.0] * 12, [1.1, 1.1] + [1.019] * 10))
+
+    assert comparison.p is not None
+    assert comparison.p < 0.007
+    assert comparison.verdict == "inconclusive"
+    assert comparison.reason == "outlier process: the mean of the pairs says +3.21 %, their middle +1.9 %"
+
+
 def test_a_few_large_pairs_are_no_proof_that_signs_do_not_bear_out() -> None:
     heads = [1.05, 0.9995, 1.05, 1.052, 0.9995, 0.9995, 1.055, 1.05, 0.9995, 0.9995, 1.05, 1.05]
     judged = only(pairs([1.0] * 12, heads))
@@ -167,7 +178,7 @@ def test_a_metric_only_in_the_base_is_missing_and_only_in_the_head_is_new() -> N
     assert judged["old"].reason == "the head has no valid value of it"
 
 
-@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 0.0, -1.0])
+@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 0.0, -1.0, 5e-324, 1.7e308])
 def test_a_metric_with_an_impossible_sample_is_not_there(bad: float | None) -> None:
     base, head = arm("base", [1.0] * 6), [block("head", pair, metric(1.0, bad, 1.0)) for pair in range(1, 7)]
 
@@ -227,6 +238,22 @@ def test_p_is_adjusted_for_the_gated_metrics_alone() -> None:
     assert first.p == pytest.approx(4 * alone)
     assert [each.gated for each in others] == [True] * 3 + [False] * 2
     assert others[-1].p == pytest.approx(alone)
+
+
+def test_pairs_needed_count_the_gated_metrics_and_no_others() -> None:
+    crowd = [block(each.arm, each.pair, *_crowd(each)) for each in noisy(6, scale=40)]
+    (first, *_, last) = compare(crowd, Policy(rules=(("suite.one/ungated*", MetricRule(gate=False)),)))
+    alone = only(noisy(6, scale=40))
+
+    assert first.pairs_needed > alone.pairs_needed == last.pairs_needed > 6
+
+
+def test_differences_without_noise_have_the_interval_of_the_clocks_steps() -> None:
+    comparison = only(pairs([1.0] * 6, [1.01] * 6))
+    reach = t_quantile(0.975, 5) * math.sqrt(2) * 0.001 / math.sqrt(6)
+
+    assert comparison.low == pytest.approx(1.01 * math.exp(-reach) - 1)
+    assert comparison.high == pytest.approx(1.01 * math.exp(reach) - 1)
 
 
 def _crowd(each: Block) -> list[Any]:

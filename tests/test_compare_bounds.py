@@ -70,6 +70,12 @@ def test_a_broken_bound_is_red_with_or_without_a_base(blocks: list[Block], bound
     assert unclear([comparison]) == set()
 
 
+def test_a_broken_bound_is_not_worth_more_pairs_however_noisy() -> None:
+    comparison = only(noisy(6, scale=40), ruled(unit="ms", floor=1.5))
+
+    assert (comparison.verdict, comparison.pairs_needed) == ("regressed", 0)
+
+
 def test_a_kept_bound_changes_nothing() -> None:
     assert only(noisy(6), ruled(unit="ms", floor=0.5, ceiling=1.5)) == only(noisy(6))
 
@@ -104,6 +110,14 @@ def test_the_control_must_not_drift(head: list[float], verdict: str) -> None:
     assert comparison is not None
     assert (comparison.metric, comparison.verdict) == ("control", verdict)
     assert comparison.reason.startswith("control drift of ") == (verdict == "inconclusive")
+
+
+def test_a_control_of_an_invalid_block_or_without_a_time_is_none() -> None:
+    good = controls([1.0] * 6, [1.0, 1.001, 0.999, 1.0, 1.002, 0.998])
+    spoiled = [Block(pair=pair, arm="head", control=(2.0,), invalid="throttled") for pair in range(1, 7)]
+    empty = [Block(pair=7, arm=name, control=(0.0, 1.0)) for name in ("base", "head")]
+
+    assert control(good + spoiled + empty) == control(good)
 
 
 def test_no_control_is_no_verdict_and_half_a_control_no_good_one() -> None:

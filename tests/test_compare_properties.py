@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,7 @@ TIMES = st.floats(0.5, 2.0)
 NEAR = st.floats(0.9, 1.1)
 MIRROR = {REGRESSED: IMPROVED, IMPROVED: REGRESSED, MISSING: NEW, NEW: MISSING}
 CHANGES = st.lists(st.tuples(NEAR, NEAR), min_size=2, max_size=12)
+ANY = st.floats(1e-99, 1e99)
 BETTER = st.sampled_from(["lower", "higher"])
 
 
@@ -159,3 +162,14 @@ def test_an_answer_is_always_complete(changes: list[tuple[float, float]], final:
     assert comparison.low <= (comparison.change or 0.0) <= comparison.high
     assert (comparison.pairs_needed > comparison.pairs) == (comparison.verdict == INCONCLUSIVE)
     assert final or comparison.verdict not in (REGRESSED, INCONCLUSIVE) or unclear([comparison])
+
+
+@given(st.lists(st.tuples(ANY, ANY), min_size=1, max_size=12), BETTER, st.booleans(), st.booleans())
+def test_whatever_an_image_claims_to_have_measured_is_judged(
+    values: list[tuple[float, float]], better: str, exact: bool, final: bool
+) -> None:
+    base, head = zip(*values, strict=True)
+    comparison = only(pairs(base, head, better=better, exact=exact), final)
+
+    assert comparison.verdict in (REGRESSED, IMPROVED, UNCHANGED, INCONCLUSIVE)
+    assert all(math.isfinite(each) for each in (comparison.change, comparison.low, comparison.high) if each is not None)

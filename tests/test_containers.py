@@ -8,8 +8,12 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from ci_gpu import containers
+from ci_gpu.errors import RunnerError
 
 
 def stale(**changes: str) -> bool:
@@ -69,3 +73,30 @@ def test_both_engines_ways_of_listing_are_read() -> None:
     assert list(containers._containers(podman)) == [("one", labels), ("two", {})]
     assert list(containers._containers("")) == []
     assert list(containers._containers("Error: no such thing")) == []
+
+
+class Engine:
+    """An engine whose listing fails a number of times before it answers."""
+
+    CONTAINERS = True
+
+    def __init__(self, path: Path, failures: int) -> None:
+        self._path, self._failures = path, failures
+        path.write_text("")
+
+    def list_labelled(self, label: str) -> tuple[str, ...]:
+        listing = json.dumps({"Names": "left", "Labels": f"{label}=old"})
+        count = f"echo x >> {self._path}; test $(wc -l < {self._path}) -gt {self._failures}"
+        return ("sh", "-c", f"{count} || {{ echo no such container >&2; exit 125; }}; echo '{listing}'")
+
+    def remove(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return ("true",)
+
+
+def test_a_listing_that_stumbles_is_asked_for_again(tmp_path: Path) -> None:
+    assert containers.sweep(Engine(tmp_path / "asked", 1), os.environ, run="old") == ("left",)
+
+
+def test_a_listing_that_never_comes_is_an_error_and_no_empty_sweep(tmp_path: Path) -> None:
+    with pytest.raises(RunnerError, match="does not list its containers: no such container"):
+        containers.sweep(Engine(tmp_path / "asked", 9), os.environ)

@@ -204,3 +204,17 @@ def check_forges(device):
     assert answers.failure is not None
     assert answers.failure.kind == "damaged-events"
     assert not any(result.outcome == "passed" for result in answers.results)
+
+
+def test_a_container_that_says_nothing_at_all_is_started_once_more(tmp_path: Path) -> None:
+    """As podman's sometimes is on a busy machine: its words are lost, and they would have been the reason."""
+    python = tmp_path / "python"
+    count = tmp_path / "count"
+    python.write_text(f"#!/bin/sh\necho x >> {count}\ntest $(wc -l < {count}) = 1 || echo 'usage: serve' >&2\nexit 2\n")
+    python.chmod(0o755)
+    answers = guest.examine(visit(FAULTS, wanted=("faults.passes",), pythons=(str(python),)), Recorder())
+
+    assert answers.failure is not None
+    assert answers.failure.kind == "no-answer"
+    assert "usage: serve" in answers.failure.what
+    assert count.read_text() == "x\nx\n"

@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ci_gpu import catalogue, cli, config
+from ci_gpu import catalogue, config
+from ci_gpu.cli import options, posting, running
 from ci_gpu.github import actions
 from tests import samples
 from tests.needs import program
 
 ROOT = Path(__file__).parents[1]
+INPUT_TO_OPTION = {"baseline-image": "baseline"}
+"""Inputs whose name is not the option's."""
+
 ACTION: dict[str, Any] = YAML(typ="safe").load(ROOT / "action.yml")
 WORKFLOWS = sorted((*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("examples/**/*.yml")))
 EXAMPLES = [path for path in WORKFLOWS if path.is_relative_to(ROOT / "examples")]
@@ -167,32 +171,39 @@ def test_every_input_is_forwarded_as_an_environment_variable_of_its_name() -> No
     forwarded = {value: name for step in STEPS for name, value in step.get("env", {}).items()}
 
     for name in ACTION["inputs"]:
-        assert forwarded[f"${{{{ inputs.{name} }}}}"] == f"CI_GPU_{name.upper().replace('-', '_')}"
+        option = INPUT_TO_OPTION.get(name, name)
+        assert forwarded[f"${{{{ inputs.{name} }}}}"] == f"CI_GPU_{option.upper().replace('-', '_')}"
 
 
 def test_every_input_is_an_option_and_every_option_is_an_input() -> None:
     """The four report files lie in report-dir; in a workflow the image's log is always shown."""
-    options = {str(option.envvar) for option in cli.run.params if option.envvar}
+    known = {str(option.envvar) for option in running.run.params if option.envvar}
     forwarded = {name for name, value in RUN["env"].items() if "inputs." in value}
 
-    assert forwarded - options == {"CI_GPU_REGISTRY_PASSWORD", "CI_GPU_GITHUB_TOKEN"}
-    assert options - forwarded == {"CI_GPU_VERBOSE", *(f"CI_GPU_{name.upper()}" for name in cli.FORMATS)}
-    for name in forwarded - options:
-        assert name in inspect.getsource(cli)
+    assert forwarded - known == {"CI_GPU_REGISTRY_PASSWORD", "CI_GPU_GITHUB_TOKEN"}
+    assert known - forwarded == {"CI_GPU_VERBOSE", *(f"CI_GPU_{name.upper()}" for name in options.FORMATS)}
+    for name in forwarded - known:
+        assert name in "".join(inspect.getsource(module) for module in (running, posting))
 
 
 SETTINGS = {name.replace("_", "-"): getattr(config.Settings(), name) for name in config.Settings.__struct_fields__}
 
 
+def _default(name: str) -> str:
+    """What the action says for a setting where the workflow does not."""
+    names = {option: given for given, option in INPUT_TO_OPTION.items()}
+    return str(ACTION["inputs"][names.get(name, name)]["default"])
+
+
 def test_what_a_workflow_does_not_say_is_left_to_the_file_except_what_protects() -> None:
     """A file of the pull request's does not do without the GPU, the container or its isolation."""
-    said = {name: ACTION["inputs"][name]["default"] for name in SETTINGS if ACTION["inputs"][name]["default"]}
+    said = {name: _default(name) for name in SETTINGS if _default(name)}
 
     assert said == {"device": "cuda", "engine": "auto", "network": "none"}
 
 
 def test_every_output_of_the_action_is_one_that_ci_gpu_writes() -> None:
-    written = {*actions.outputs(samples.green()), *(f"{name}-file" for name in cli.FORMATS)}
+    written = {*actions.outputs(samples.green()), *(f"{name}-file" for name in options.FORMATS)}
     written |= {"comment-pending", "comment-url"}
 
     assert set(ACTION["outputs"]) - {"report-dir"} == written

@@ -5,9 +5,20 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 
-from ci_gpu.model import Failure, Host, ImageReport, PulledImage, RunReport, Verdict
+from ci_gpu.model import (
+    Comparison,
+    Failure,
+    Host,
+    ImageReport,
+    Policy,
+    PulledImage,
+    RunReport,
+    Trial,
+    Verdict,
+)
 from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
 from ci_gpu.verdict import judge
 
@@ -219,3 +230,98 @@ def test_results_beside_a_failure_of_the_image_are_judged_too() -> None:
     )
 
     assert verdict(died).exit_code == 1
+
+
+REPORT = RunReport(
+    version="1.0.0",
+    created="2026-11-23T05:00:00+00:00",
+    device="cuda",
+    gpus="all",
+    engine="docker",
+    host=Host(),
+    images=(),
+)
+
+
+def compared(verdict_word: str, *, gated: bool = True, **fields: Any) -> Comparison:
+    return Comparison(
+        metric="matmul.throughput/x", unit="s", better="lower", verdict=verdict_word, gated=gated, **fields
+    )
+
+
+def judged_trial(*metrics: Comparison, inconclusive: str = "warn", refused: str = "") -> Verdict:
+    policy = Policy(inconclusive=inconclusive)
+    base = image(result(outcome="failed"), name="base")
+    trial = Trial(base="base", head="image", policy=policy, metrics=metrics, refused=refused)
+    return judge(msgspec.structs.replace(REPORT, images=(image(result()), base), trial=trial))
+
+
+ONE_UNCHANGED = compared("unchanged")
+
+
+@pytest.mark.parametrize(
+    ("word", "policy", "code", "kind"),
+    [
+        ("regressed", "warn", 1, "regressed"),
+        ("regressed", "pass", 1, "regressed"),
+        ("missing", "warn", 1, "missing"),
+        ("missing", "pass", 1, "missing"),
+        ("inconclusive", "warn", 0, ""),
+        ("inconclusive", "pass", 0, ""),
+        ("inconclusive", "fail", 1, "inconclusive"),
+        ("not-comparable", "warn", 0, ""),
+        ("not-comparable", "fail", 1, "not-comparable"),
+        ("improved", "fail", 0, ""),
+        ("unchanged", "fail", 0, ""),
+        ("new", "fail", 0, ""),
+    ],
+)
+def test_a_gated_metric_beside_one_that_is_unchanged(word: str, policy: str, code: int, kind: str) -> None:
+    found = judged_trial(compared(word), ONE_UNCHANGED, inconclusive=policy)
+
+    assert (found.exit_code, kinds(found)) == (code, [kind] if kind else [])
+
+
+@pytest.mark.parametrize("word", ["regressed", "missing", "inconclusive", "not-comparable"])
+def test_a_metric_that_is_not_gated_blocks_nothing(word: str) -> None:
+    assert judged_trial(compared(word, gated=False), ONE_UNCHANGED, inconclusive="fail").exit_code == 0
+
+
+@pytest.mark.parametrize(("policy", "code"), [("pass", 0), ("warn", 3), ("fail", 1)])
+def test_a_comparison_that_concludes_nothing_is_not_green_unless_the_user_says_so(policy: str, code: int) -> None:
+    assert judged_trial(compared("inconclusive"), inconclusive=policy).exit_code == code
+
+
+@pytest.mark.parametrize("metrics", [(), (compared("unchanged", gated=False),)])
+def test_a_comparison_of_nothing_that_counts_is_not_green(metrics: tuple[Comparison, ...]) -> None:
+    found = judged_trial(*metrics)
+
+    assert (found.exit_code, kinds(found)) == (3, ["nothing-compared"])
+
+
+def test_a_refused_comparison_is_the_runner_s_fault_whatever_its_metrics_say() -> None:
+    found = judged_trial(ONE_UNCHANGED, refused="the GPU GPU-1 is shared: 2 other compute processes")
+
+    assert (found.exit_code, kinds(found)) == (3, ["not-compared"])
+
+
+def test_what_the_base_fails_it_failed_before_this_change() -> None:
+    assert judged_trial(ONE_UNCHANGED).exit_code == 0
+
+
+def test_a_base_that_could_not_be_examined_leaves_the_promise_of_a_comparison_open() -> None:
+    gone = image(
+        name="base", planned=("matmul.float32",), failure=Failure(kind="tag-not-found", exit_code=3, what="no")
+    )
+    trial = Trial(base="base", head="image", refused="an image could not be examined")
+    report = msgspec.structs.replace(REPORT, images=(image(result()), gone), trial=trial)
+
+    assert judge(report).exit_code == 3
+
+
+def test_the_words_of_a_regression_carry_its_numbers() -> None:
+    slower = compared("regressed", change=0.051, low=0.044, high=0.058, reason="5.1 % worse in 12 pairs")
+    (reason,) = judged_trial(slower, ONE_UNCHANGED).reasons
+
+    assert reason.subject == "matmul.throughput/x"
+    assert reason.message == "regressed by +5.1% [+4.4%, +5.8%] against base: 5.1 % worse in 12 pairs"

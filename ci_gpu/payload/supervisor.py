@@ -14,6 +14,8 @@ import json
 import os
 import platform
 import sys
+import time
+from dataclasses import replace
 from typing import Any, Dict, Optional, Tuple
 
 from . import perform, probe
@@ -40,13 +42,15 @@ def main(nonce: str, request: str) -> None:
     """Do what the request says; the events tell everything, so there is no exit code."""
     channel = Channel(nonce)
     channel.send(Hello(PROTOCOL, platform.python_version(), sys.executable or ""))
+    started = time.monotonic()
     unusable = _import_torch()
     if unusable:
         channel.send(unusable)
         return
+    import_seconds = time.monotonic() - started
     adopt_orphans()
     try:
-        _answer(channel, json.loads(request))
+        _answer(channel, json.loads(request), import_seconds)
     except HostGone:
         sys.exit(75)
 
@@ -67,8 +71,8 @@ class Channel:
             data = data[os.write(self._descriptor, data) :]
 
 
-def _answer(channel: Channel, request: Dict[str, Any]) -> None:
-    channel.send(_environment())
+def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) -> None:
+    channel.send(replace(_environment(), import_seconds=import_seconds))
     for check in request["checks"]:
         channel.send(Started(check["id"]))
         channel.send(Finished(_result(check, request["device"])))

@@ -1,30 +1,70 @@
-"""How long something takes on a device: warmed up, synchronised, and every sample kept. Seconds throughout."""
+"""How long something takes on a device: warmed up, synchronised, and every sample kept. Seconds throughout.
+
+The rules and their numbers are argued in docs/measurement.md. One process is one draw of everything that differs
+between processes, so more samples than a stable median needs are a waste of time.
+"""
 
 from __future__ import annotations
 
+import math
+import os
 import time
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
-MIN_SAMPLES = 10
-MAX_SAMPLES = 60
+MIN_SAMPLES, MAX_SAMPLES = 20, 60
+INTERVAL_WIDTH = 0.005
+"""Sampling ends where the 95 % interval of the median is no wider than this part of it."""
+
+WARM_WINDOW, WARM_CHANGE = 5, 0.01
+"""Warm is where the median of this many samples differs by less than this part from that of as many before."""
+
+SHORT = 2e-3
+"""Seconds. Shorter calls are timed several in a row on a GPU: an event costs some microseconds of its own."""
+
+SLOWDOWN = "CI_GPU_SELFTEST_SLOWDOWN"
+"""The variable by which ci-gpu makes an image slower than it is, to see whether it notices."""
 
 
-def samples(function: Callable[[], Any], device: str, seconds: float) -> Tuple[float, ...]:
-    """The time of each of many calls, within a budget of about ``seconds``, after a warm-up of a quarter of it.
+def samples(function: Callable[[], Any], device: str, seconds: float, cold_l2: bool = False) -> Tuple[float, ...]:
+    """The time of each of many calls, within about twice ``seconds``, after a warm-up to convergence.
 
-    On a GPU each sample is between two events on the stream: what the host does beside it is not counted. Calls are
-    asynchronous there, so the clock of the host would measure the launch alone.
+    ``cold_l2`` empties the GPU's L2 cache before each sample, outside of what is timed.
     """
-    _until(time.perf_counter() + seconds / 4, lambda: once(function, device), MIN_SAMPLES // 3)
-    return tuple(_until(time.perf_counter() + seconds, lambda: once(function, device), MIN_SAMPLES))
+    sample = _gpu_sampler(function, cold_l2) if device == "cuda" else lambda: once(function, device)
+    _warm_up(sample, seconds)
+    return tuple(_until_stable(sample, time.perf_counter() + seconds))
 
 
 def once(function: Callable[[], Any], device: str) -> float:
     """The time of one call, from an idle device to an idle device."""
-    return _on_gpu(function) if device == "cuda" else _on_cpu(function)
+    return _between_events(function, 1) if device == "cuda" else _on_cpu(function)
 
 
-def _on_gpu(function: Callable[[], Any]) -> float:
+def _on_cpu(function: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    function()
+    until = started + (time.perf_counter() - started) * (1 + _slowdown())
+    while _slowdown() and time.perf_counter() < until:
+        pass
+    return time.perf_counter() - started
+
+
+def _gpu_sampler(function: Callable[[], Any], cold_l2: bool) -> Callable[[], float]:
+    estimate = sorted(_between_events(function, 1) for _ in range(3))[1]
+    launches = max(1, math.ceil(SHORT / max(estimate, 1e-7)))
+    burst = _slowed(function if launches == 1 or cold_l2 else _graph(function, launches), estimate * launches)
+    flush = _l2_flush() if cold_l2 else None
+
+    def sample() -> float:
+        if flush is not None:
+            flush()
+        return _between_events(burst, 1 if cold_l2 else launches)
+
+    return sample
+
+
+def _between_events(function: Callable[[], Any], calls: int) -> float:
+    """Between two events on the stream: calls are asynchronous, and the host's clock would time the launch alone."""
     import torch
 
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -33,17 +73,85 @@ def _on_gpu(function: Callable[[], Any]) -> float:
     function()
     end.record()
     torch.cuda.synchronize()
-    return float(start.elapsed_time(end)) / 1000
+    return float(start.elapsed_time(end)) / 1000 / calls
 
 
-def _on_cpu(function: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
+def _graph(function: Callable[[], Any], launches: int) -> Callable[[], Any]:
+    """Many calls as one CUDA graph, so that the host's launches are not what is timed; a loop where it cannot be."""
+    import torch
+
+    def loop() -> None:
+        for _ in range(launches):
+            function()
+
+    try:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loop()
+        replay: Callable[[], Any] = graph.replay
+        return replay
+    except RuntimeError:
+        torch.cuda.synchronize()
+        return loop
 
 
-def _until(deadline: float, sample: Callable[[], float], at_least: int) -> List[float]:
-    taken: List[float] = []
-    while len(taken) < at_least or (time.perf_counter() < deadline and len(taken) < MAX_SAMPLES):
+def _l2_flush() -> Callable[[], Any]:
+    """Writes twice the size of the L2 cache."""
+    import torch
+
+    size = int(getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 0)) or 128 << 20
+    buffer = torch.empty(2 * size, dtype=torch.int8, device="cuda")
+    return lambda: buffer.zero_()
+
+
+def _slowed(function: Callable[[], Any], seconds: float) -> Callable[[], Any]:
+    """The function, and a kernel that waits for the part of ``seconds`` that the self-test asks for."""
+    if not _slowdown():
+        return function
+    import torch
+
+    cycles = int(seconds * _slowdown() * 1e9)  # of a clock between 1 and 2 GHz: at least what was asked for
+    return lambda: (function(), torch.cuda._sleep(cycles))
+
+
+def _slowdown() -> float:
+    return float(os.environ.get(SLOWDOWN) or 0)
+
+
+def _warm_up(sample: Callable[[], float], seconds: float) -> None:
+    """At least a quarter of the time, then until the samples stand still; never more than all of it."""
+    started, taken = time.perf_counter(), [sample()]
+    while time.perf_counter() - started < seconds:
         taken.append(sample())
+        if time.perf_counter() - started >= seconds / 4 and _stands_still(taken):
+            return
+
+
+def _stands_still(taken: Sequence[float]) -> bool:
+    if len(taken) < 2 * WARM_WINDOW:
+        return False
+    late, early = _median(taken[-WARM_WINDOW:]), _median(taken[-2 * WARM_WINDOW : -WARM_WINDOW])
+    return abs(late - early) <= WARM_CHANGE * early
+
+
+def _until_stable(sample: Callable[[], float], deadline: float) -> List[float]:
+    taken = [sample() for _ in range(3)]
+    while time.perf_counter() < deadline and len(taken) < MAX_SAMPLES:
+        taken.append(sample())
+        if len(taken) >= MIN_SAMPLES and _interval_width(taken) <= INTERVAL_WIDTH:
+            break
     return taken
+
+
+def _interval_width(taken: Sequence[float]) -> float:
+    """Relative width of the 95 % interval of the median by order statistics (normal approximation of the ranks)."""
+    ordered, half = sorted(taken), 0.98 * math.sqrt(len(taken))
+    low = max(0, math.floor(len(taken) / 2 - half))
+    high = min(len(taken) - 1, math.ceil(len(taken) / 2 + half))
+    return (ordered[high] - ordered[low]) / _median(ordered)
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

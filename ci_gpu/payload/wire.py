@@ -114,8 +114,9 @@ class Environment:
     """What is inside the image, and what the image sees of the machine. Empty means absent or unknown.
 
     ``driver`` is the kernel driver (NVML); ``driver_cuda`` the CUDA version of the libcuda that is loaded here,
-    ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use. ``packages`` are
-    normalised names and versions of the distributions that Python finds, at most `MOST_PACKAGES`, the first by name.
+    ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use. ``import_seconds``
+    is what `import torch` took. ``packages`` are normalised names and versions of the distributions that Python
+    finds, at most `MOST_PACKAGES`, the first by name.
     """
 
     python: str
@@ -135,6 +136,7 @@ class Environment:
     cpu: str = ""
     cpus: int = 0
     variables: Dict[str, str] = field(default_factory=dict)
+    import_seconds: float = 0.0
     packages: Dict[str, str] = field(default_factory=dict)
 
 

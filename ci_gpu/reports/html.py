@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
-
-from ci_gpu.model import ImageReport, Summary
+from ci_gpu.model import ImageReport, RunReport, Summary
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult
-from ci_gpu.reports import _plot, _text, _words
+from ci_gpu.reports import _clocks, _page, _plot, _strip, _trial, _words
 
 SUFFIX = ".html"
 
 SIGNS = {PASSED: "✓", FAILED: "✗", ERROR: "!", SKIPPED: "–"}
 _TEMPLATE = "report.html.j2"
-_MANY = 500
-"""Rows of one table that are shown; the JSON report has all."""
+_OF_THE_RUN = ("image", "digest", "time", "started")
+"""Rows of an environment that differ between any two images."""
 
 
 def render(summary: Summary) -> str:
-    """The page. Whatever the template puts out is cleaned and escaped on its way (`_foreign`)."""
-    template = _environment().from_string(_source())
+    """The page. Whatever the template puts out is cleaned and escaped on its way (`_page`)."""
+    made = _page.environment()
+    made.globals.update(signs=SIGNS, strip=_plot.strip, spread=_spread, ordered=_ordered, notice=_words.notice)
+    made.globals.update(told=_trial, plot=_strip, clocks=_clocks, percent=_percent, differences=_differences)
+    template = made.get_template(_TEMPLATE)
     return template.render(summary=summary, report=summary.report, verdict=summary.verdict, words=_words)
 
 
-def _environment() -> Environment:
-    made = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_foreign
-    )
-    made.filters.update(log=_log, many=lambda items: items[:_MANY], short=lambda text: _text.line(text, 300))
-    made.globals.update(signs=SIGNS, strip=_plot.strip, spread=_spread, ordered=_ordered, notice=_words.notice)
-    return made
+def _percent(text: str) -> str:
+    """A sign as wide as a plus."""
+    return text.replace("-", "\u2212")
 
 
-def _source() -> str:
-    return (resources.files("ci_gpu.reports") / "templates" / _TEMPLATE).read_text("utf-8")
-
-
-def _foreign(value: Any) -> Any:
-    """Nothing but our own markup goes into the page unseen."""
-    return value if isinstance(value, Markup) else _text.line(str(value), 4_000)
-
-
-def _log(text: str) -> Markup:
-    """The end of a log, its lines kept."""
-    return escape(_text.tail(text, 64 << 10))
+def _differences(report: RunReport) -> list[tuple[str, str, str]]:
+    """What differs between the two images: a name, and what the base and the head have."""
+    trial = report.trial
+    images = {image.name: image for image in report.images}
+    if trial is None or not {trial.base, trial.head} <= images.keys():
+        return []
+    base, head = (dict(_words.environment_rows(images[name], report)) for name in (trial.base, trial.head))
+    rows = [(name, base.get(name, ""), head.get(name, "")) for name in dict.fromkeys((*base, *head))]
+    return [row for row in rows if row[1] != row[2] and row[0] not in _OF_THE_RUN]
 
 
 def _spread(metric: Any) -> str:

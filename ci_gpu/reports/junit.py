@@ -1,4 +1,4 @@
-"""JUnit XML, one suite an image, valid against both schemas in use: Jenkins' and Ant's (Windy Road).
+"""JUnit XML, one suite an image and one for their comparison, valid against both schemas in use: Jenkins' and Ant's.
 
 What both allow is narrow: a root without attributes, times of three decimals, a time stamp without a zone, output of
 a suite but not of a test. junit-xml makes the elements; `_tidy` brings them into that form.
@@ -7,19 +7,22 @@ a suite but not of a test. junit-xml makes the elements; `_tidy` brings them int
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 from junit_xml import TestCase, TestSuite
 
-from ci_gpu.model import ImageReport, RunReport, Summary
+from ci_gpu.model import Comparison, ImageReport, RunReport, Summary, Trial
 from ci_gpu.payload.wire import ERROR, FAILED, SKIPPED, CheckResult
-from ci_gpu.reports import _text, _words
+from ci_gpu.reports import _text, _trial, _words
 
 SUFFIX = ".xml"
 
 PACKAGE = "ci_gpu"
+COMPARISON, REFUSED = "comparison", "conclusive"
+"""The class of the tests that are metrics of two images, and the one that fails where nothing was concluded."""
+
 FAILURE = "image.usable"
 """The test that stands for an image which could not be examined (to the end)."""
 
@@ -33,6 +36,9 @@ def render(summary: Summary) -> str:
     for index, image in enumerate(summary.report.images):
         suite = _suite(index, image, summary.report).build_xml_doc()
         root.append(_tidy(suite, _log(image, summary)))
+    if summary.report.trial:
+        suite = _compared(summary.report.trial, summary.report).build_xml_doc()
+        root.append(_tidy(suite, _words.notice(summary.report) or _trial.headline(summary.report.trial)))
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -50,19 +56,56 @@ def _suite(index: int, image: ImageReport, report: RunReport) -> TestSuite:
     )
 
 
-def _cases(image: ImageReport) -> Iterator[TestCase]:
-    results = list(_words.rows(image))
-    if image.failure:
-        results.insert(0, _failure(image))
+def _compared(trial: Trial, report: RunReport) -> TestSuite:
+    """One test a gated metric. Where nothing was concluded, that is an error of its own."""
+    rows = [one for one in _trial.ordered(trial.metrics) if one.gated]
+    results = [_row(one, trial) for one in rows]
+    if trial.refused:
+        results.insert(0, CheckResult(REFUSED, ERROR, message=trial.refused, kind="refused"))
+    cpu = "[NO GPU WAS CHECKED] " if _words.notice(report) else ""
+    figures = {_name(f"metric {one.metric}", "metric"): _text.line(_figures(one)) for one in trial.metrics}
+    return TestSuite(
+        f"{cpu}{_name(trial.head, 'head')} against {_name(trial.base, 'base')}",
+        test_cases=list(_distinct(_case(result, COMPARISON) for result in results)),
+        hostname=_name(report.host.name, "localhost"),
+        id=str(len(report.images)),
+        package=PACKAGE,
+        timestamp=_timestamp(report.created) or _EPOCH,
+        properties={"ci-gpu": _text.line(report.version), **figures},
+    )
+
+
+def _row(one: Comparison, trial: Trial) -> CheckResult:
+    """A comparison in the words of a check: its verdict decides, by the policy."""
+    word = _trial.verdict(one)
+    hint = _trial.ADVICE[word]
+    message = f"{_trial.say(word)}: {_figures(one)}"
+    return CheckResult(one.metric, _trial.standing(one, trial), message=message, hint=hint, kind=word)
+
+
+def _figures(one: Comparison) -> str:
+    base, head = _trial.value(one.base, one.unit), _trial.value(one.head, one.unit)
+    interval = f" ({_trial.interval(one)})" if _trial.interval(one) else ""
+    change = "" if one.change is None else f", {_trial.percent(one.change)}{interval}"
+    return "; ".join(filter(None, (f"base {base}, head {head}{change}", _trial.why(one))))
+
+
+def _distinct(cases: Iterable[TestCase]) -> Iterator[TestCase]:
+    """Consumers key on class and name: of two results under one name they would show only one."""
     seen: set[tuple[str, str]] = set()
-    for result in results:
-        case = _case(result)
-        # Consumers key on class and name: of two results under one name they would show only one.
+    for case in cases:
         plain, number = case.name, 2
         while (case.classname, case.name) in seen:
             case.name, number = f"{plain} ({number})", number + 1
         seen.add((case.classname, case.name))
         yield case
+
+
+def _cases(image: ImageReport) -> Iterator[TestCase]:
+    results = list(_words.rows(image))
+    if image.failure:
+        results.insert(0, _failure(image))
+    yield from _distinct(_case(result) for result in results)
 
 
 def _failure(image: ImageReport) -> CheckResult:
@@ -72,9 +115,10 @@ def _failure(image: ImageReport) -> CheckResult:
     return CheckResult(FAILURE, ERROR, message=failure.what, hint=hint, kind=failure.kind, log=image.log)
 
 
-def _case(result: CheckResult) -> TestCase:
+def _case(result: CheckResult, group: str = "") -> TestCase:
     family, _, name = result.check.partition(".")
-    case = TestCase(_name(name, "check"), f"{PACKAGE}.{_name(family, 'unknown')}", result.seconds)
+    names = (result.check, group) if group else (name, f"{PACKAGE}.{_name(family, 'unknown')}")
+    case = TestCase(_name(names[0], "check"), names[1], result.seconds)
     message, outcome = _name(result.message, "no reason was given"), _words.outcome(result)
     if outcome == FAILED:
         case.add_failure_info(message, _body(result), _name(result.kind, FAILED))

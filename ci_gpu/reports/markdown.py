@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ci_gpu.model import ImageReport, Reason, RunReport, Summary
+from ci_gpu.model import ImageReport, Reason, RunReport, Summary, Trial
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact
-from ci_gpu.reports import _words
+from ci_gpu.reports import _markdown_trial, _trial, _words
 from ci_gpu.reports._markdown import NAME, code, details, fence, table
 
 SUFFIX = ".md"
@@ -20,12 +20,15 @@ SUFFIX = ".md"
 SIGNS = {PASSED: "✅", FAILED: "❌", ERROR: "⚠️", SKIPPED: "⏭️"}
 _VERDICTS = {0: "✅", 1: "❌"}
 
-MUST, TABLE, METRICS, NOTES, FOUND, PASSING, ENVIRONMENT, LOGS = range(8)
+MUST, CHANGES, TABLE, CLOCKS, UNCHANGED, METRICS, NOTES, FOUND, PASSING, ENVIRONMENT, LOGS = range(11)
 """The ladder: the highest rank is left out first, rank 0 never."""
 
 NOTED = 50
 
 _LEFT_OUT = {
+    CHANGES: "what changed",
+    CLOCKS: "the clocks",
+    UNCHANGED: "the unchanged metrics",
     TABLE: "the outcome tables",
     METRICS: "the metrics",
     NOTES: "the notes",
@@ -53,7 +56,7 @@ def render(summary: Summary, budget: int = 60_000) -> str:
             return text
     for most in (5, 1):
         text = f"{_head(summary)}\n{_reasons(summary, most)}\n"
-        if summary.verdict.reasons and len(text.encode()) <= budget:
+        if _trial.other_reasons(summary) and len(text.encode()) <= budget:
             return text
     return _head(summary)
 
@@ -68,10 +71,20 @@ def _assemble(sections: list[_Section], rank: int) -> str:
 
 def _sections(summary: Summary) -> Iterator[_Section]:
     yield _Section(MUST, _head(summary).rstrip("\n"))
-    if summary.verdict.reasons:
+    if _trial.other_reasons(summary):
         yield _Section(MUST, _reasons(summary))
+    if summary.report.trial:
+        yield from _trial_sections(summary.report.trial)
     for image in summary.report.images:
         yield from _image(image, summary)
+
+
+def _trial_sections(trial: Trial) -> Iterator[_Section]:
+    ranked = {CHANGES: _markdown_trial.changes, UNCHANGED: _markdown_trial.unchanged, CLOCKS: _markdown_trial.clocks}
+    for rank, section in ranked.items():
+        text = section(trial)
+        if text:
+            yield _Section(rank, text)
 
 
 def _head(summary: Summary) -> str:
@@ -82,12 +95,14 @@ def _head(summary: Summary) -> str:
         f"### {_VERDICTS.get(verdict.exit_code, '⚠️')} GPU image check {_words.conclusion(verdict)} – "
         f"{_words.tally(_words.everything(report))} in {', '.join(names) or 'no image'}{more}"
     )
+    if report.trial:
+        headline += f"; {_trial.headline(report.trial)}"
     notice = _words.notice(report)
     return (f"**{notice}**\n\n" if notice else "") + headline + "\n"
 
 
 def _reasons(summary: Summary, most: int = 20) -> str:
-    reasons = summary.verdict.reasons
+    reasons = _trial.other_reasons(summary)
     several = len(summary.report.images) > 1
     lines = ["**Why, and what to do**", ""]
     lines += [_reason(reason, several, summary.report) for reason in reasons[:most]]

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ci_gpu.model import ImageReport, Reason, RunReport, Summary
+from ci_gpu.model import Comparison, ImageReport, Reason, RunReport, Summary, Trial
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult
-from ci_gpu.reports import _text, _words
+from ci_gpu.reports import _text, _trial, _words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,6 +21,9 @@ WIDTH = 100
 SHOWN, IMAGES, METRICS, NOTES = 5, 6, 3, 2
 """Of the reasons, the images, and per image the metrics and the notes: the rest is in the other reports."""
 
+UNSURE = "unsure"
+"""In the margin of a metric of which nothing is known."""
+
 _STYLES = {PASSED: "bold green", FAILED: "bold red", ERROR: "bold yellow", SKIPPED: "bold cyan"}
 _MARGIN = 9  # the longest of the four words, and a space
 
@@ -32,10 +35,13 @@ def render(summary: Summary) -> str:
     for image in report.images[:IMAGES]:
         lines += _image(image, summary)
     lines += _more(len(report.images) - IMAGES, "image")
-    lines += [""] if summary.verdict.reasons else []
-    for reason in summary.verdict.reasons[:SHOWN]:
+    if report.trial:
+        lines += ["", *_comparison(report.trial)]
+    reasons = _trial.other_reasons(summary)
+    lines += [""] if reasons else []
+    for reason in reasons[:SHOWN]:
         lines += _reason(reason, summary)
-    lines += _more(len(summary.verdict.reasons) - SHOWN, "reason")
+    lines += _more(len(reasons) - SHOWN, "reason")
     return "\n".join(_mute(line) for line in [*lines, "", *_last(summary)]) + "\n"
 
 
@@ -46,6 +52,7 @@ def render_rich(summary: Summary) -> Text:
     text = Text(render(summary))
     for word, style in _STYLES.items():
         text.highlight_regex(rf"(?m)^{word.upper()}\b", style)
+    text.highlight_regex(rf"(?m)^{UNSURE}\b", _STYLES[ERROR])
     text.highlight_regex(r"^NO GPU WAS CHECKED.*", "bold yellow")
     return text
 
@@ -54,6 +61,9 @@ def _image(image: ImageReport, summary: Summary) -> Iterator[str]:
     results = _words.rows(image)
     yield _row(_words.standing(image, summary), _text.line(image.name, 300))
     yield from _wrapped("", _machine(image, summary.report))
+    if summary.report.trial:
+        yield from _skips(results)
+        return
     if len(summary.report.images) > 1:
         yield from _wrapped("", _words.tally(results))
     yield from _skips(results)
@@ -63,6 +73,37 @@ def _image(image: ImageReport, summary: Summary) -> Iterator[str]:
     notes = [f"note: {result.check}: {note}" for result in results for note in result.notes]
     for text in notes[:NOTES]:
         yield from _wrapped("", text)
+
+
+def _comparison(trial: Trial) -> Iterator[str]:
+    """What is worse, with its numbers, then what is not known; of the rest the counts in the last line."""
+    if trial.refused:
+        yield from _wrapped(UNSURE, f"nothing was concluded: {trial.refused}")
+        return
+    rows = _trial.ordered(trial.metrics)
+    worse = [row for row in rows if _trial.standing(row, trial) == FAILED]
+    unsure = [row for row in rows if _trial.standing(row, trial) == SKIPPED]
+    for row in worse[:SHOWN]:
+        yield from _wrapped(FAILED.upper(), _compared(row))
+    yield from _more(len(worse) - SHOWN, "metric")
+    for row in unsure[: SHOWN if not worse else NOTES]:
+        yield from _wrapped(UNSURE, _compared(row))
+    if worse:
+        yield from _wrapped("try", _trial.ADVICE[_trial.verdict(worse[0])])
+    control = trial.control and _trial.percent(trial.control.change)
+    said = f"{_words.plural(_trial.pairs(trial), 'pair')} of processes" + (f", control {control}" if control else "")
+    yield from _wrapped("compared", f"{said}: {_trial.tally(trial)}")
+
+
+def _compared(row: Comparison) -> str:
+    """``matmul/throughput regressed: 690.7 became 655.4 TFLOP/s, -5.1 % (-5.4 % to -4.9 %)``."""
+    name = f"{_text.line(row.metric, 120)} {_trial.say(_trial.verdict(row))}"
+    base, head = _trial.value(row.base, ""), _trial.value(row.head, row.unit)
+    if row.change is None:
+        return f"{name}: {_trial.why(row) or 'no reason was given'}"
+    interval = f" ({_trial.interval(row)})" if _trial.interval(row) else ""
+    needed = f"; about {_words.plural(row.pairs_needed, 'pair')} would settle it" if row.pairs_needed > 0 else ""
+    return f"{name}: {base} became {head}, {_trial.percent(row.change)}{interval}{needed}"
 
 
 def _machine(image: ImageReport, report: RunReport) -> str:
@@ -122,7 +163,9 @@ def _result(reason: Reason, summary: Summary) -> CheckResult:
 def _last(summary: Summary) -> list[str]:
     verdict = summary.verdict
     tally = _words.tally(_words.everything(summary.report))
-    text = f"{_words.conclusion(verdict).capitalize()} (exit code {verdict.exit_code}). {tally.capitalize()}."
+    trial = summary.report.trial
+    compared = f" {_trial.headline(trial).capitalize()}." if trial else ""
+    text = f"{_words.conclusion(verdict).capitalize()} (exit code {verdict.exit_code}).{compared} {tally.capitalize()}."
     return textwrap.wrap(text, WIDTH)
 
 

@@ -1,145 +1,20 @@
 """The shipped example under the real act, with the true action, a real image from a real registry, and GitHub by the
 book: what a user gets who copies examples/pull-request.yml.
-
-There is no GPU where this runs, so the example's own `with:` is given other values, and nothing else is touched.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
-import msgspec
 import pytest
 import requests
-from ruamel.yaml import YAML
 
-from tests.action import prism
-from tests.action.github import REPOSITORY, GitHub, serve
-from tests.action.runner import ROOT
+from tests.action.github import REPOSITORY, GitHub
+from tests.action.workflow import PULL_REQUEST, Workflow
 from tests.containers.ground import Ground
-from tests.needs import program
 
 pytestmark = [pytest.mark.act, pytest.mark.contract, pytest.mark.engine]
 
-PULL_REQUEST = 7
 FORK = "stranger/octo-repo"
-UPLOAD = "actions/upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a"
 COMMENTS = f"/repos/{REPOSITORY}/issues/{PULL_REQUEST}/comments"
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """How a workflow ended: the result of each job, the outputs of the action, and the files that were kept."""
-
-    code: int
-    jobs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    kept: frozenset[str]
-    log: str
-
-
-class Workflow(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository with the example in it, and act to run it."""
-
-    folder: Path
-    ground: Ground
-    api: str
-
-    def run(self, image: str, *, head: str = REPOSITORY, checks: str = "compatibility,autograd") -> Run:
-        """The workflow, as on a pull request from ``head`` with this image in it."""
-        path = self.folder / "repository/.github/workflows/pull-request.yml"
-        path.write_text(example(image, checks))
-        event = self.folder / "event.json"
-        event.write_text(json.dumps(pull_request(head)))
-        argv = [program("act"), "pull_request", "--json", "--no-cache-server", "-W", str(path), "-e", str(event)]
-        argv += ["-P", "self-hosted=-self-hosted", "-P", "ubuntu-24.04=-self-hosted", "-s", "GITHUB_TOKEN=ghs_test"]
-        argv += ["--local-repository", f"org/ci-gpu@v1={ROOT}", "--env", f"GITHUB_API_URL={self.api}"]
-        argv += ["--local-repository", f"{UPLOAD}={upload(self.folder)}"]
-        for name, value in self.ground.env.items():
-            argv += ["--env", f"{name}={value}"] if name != "HOME" else []
-        env = {**os.environ, **self.ground.env, "HOME": str(self.folder)}
-        done = subprocess.run(
-            argv, cwd=self.folder / "repository", env=env, capture_output=True, text=True, timeout=540, check=False
-        )
-        return read(done, frozenset(path.name for path in (self.folder / "kept").rglob("*.*")))
-
-
-def upload(folder: Path) -> Path:
-    """In place of actions/upload-artifact, which needs GitHub's own store: a copy into a folder."""
-    (folder / "upload").mkdir(exist_ok=True)
-    script = f'cp -r -- "$SOURCE" "{folder}/kept"'
-    step = {"shell": "bash", "env": {"SOURCE": "${{ inputs.path }}"}, "run": script}
-    action = {"name": "upload", "description": "copy", "inputs": {"name": {}, "path": {}}}
-    document = {**action, "runs": {"using": "composite", "steps": [step]}}
-    (folder / "upload/action.yml").write_text(json.dumps(document))
-    return folder / "upload"
-
-
-def example(image: str, checks: str) -> str:
-    """examples/pull-request.yml with other values for inputs that it gives, or could."""
-    yaml = YAML(typ="safe")
-    workflow: dict[str, Any] = yaml.load(ROOT / "examples/pull-request.yml")
-    (step,) = [one for one in workflow["jobs"]["gpu"]["steps"] if one["uses"] == "org/ci-gpu@v1"]
-    assert step["with"]["comment"] == "auto"
-    step["with"] |= {"image": image, "device": "cpu", "engine": "podman", "checks": checks}
-    return json.dumps(workflow)  # JSON is YAML
-
-
-def pull_request(head: str) -> dict[str, Any]:
-    """The event, as far as act and ci-gpu read it."""
-    return {
-        "action": "synchronize",
-        "number": PULL_REQUEST,
-        "repository": {"full_name": REPOSITORY},
-        "pull_request": {
-            "number": PULL_REQUEST,
-            "head": {"ref": "topic", "sha": "1" * 40, "repo": {"full_name": head}},
-            "base": {"ref": "main", "sha": "2" * 40, "repo": {"full_name": REPOSITORY}},
-        },
-    }
-
-
-def read(done: subprocess.CompletedProcess[str], kept: frozenset[str]) -> Run:
-    """What act's JSON lines tell."""
-    jobs, outputs = {}, {}
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    for line in lines:
-        if "jobResult" in line:
-            jobs[str(line["jobID"])] = str(line["jobResult"])
-        if line.get("command") == "set-output" and line.get("stepID") == ["gpu"]:
-            outputs[str(line["name"])] = str(line["arg"])
-    log = "\n".join(str(line.get("msg", "")).rstrip() for line in lines) + done.stderr
-    return Run(code=done.returncode, jobs=jobs, outputs=outputs, kept=kept, log=log)
-
-
-@pytest.fixture(scope="module")
-def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
-    """The stub; its `url` is Prism's, so that nothing reaches it which GitHub would not understand."""
-    description = prism.description()
-    with (
-        serve(prism.example(description)) as state,
-        prism.proxy(description, state.url, tmp_path_factory.mktemp("prism")) as url,
-    ):
-        state.url = url
-        yield state
-
-
-@pytest.fixture
-def workflow(github: GitHub, real_ground: Ground, tmp_path: Path) -> Workflow:
-    github.comments.clear()
-    github.calls.clear()
-    github.read_only = False
-    repository = tmp_path / "repository"
-    (repository / ".github/workflows").mkdir(parents=True)
-    git = ("git", "-C", str(repository), "-c", "user.name=test", "-c", "user.email=test@example.com")
-    subprocess.run((*git, "init", "-q", "-b", "main"), check=True)
-    subprocess.run((*git, "remote", "add", "origin", f"https://github.com/{REPOSITORY}"), check=True)
-    subprocess.run((*git, "commit", "-q", "--allow-empty", "-m", "first"), check=True)
-    return Workflow(folder=tmp_path, ground=real_ground, api=github.url)
 
 
 @pytest.fixture(scope="module")

@@ -113,13 +113,24 @@ def _python37(full: str) -> None:
         _build(full, folder, "\n".join(lines) + "\n")
 
 
-def _with_entrypoint(script: str, on: str = "torch") -> Callable[[str], None]:
+def _with_entrypoint(script: str) -> Callable[[str], None]:
     def build(full: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "entrypoint.sh")
             path.write_text(script)
             path.chmod(0o755)
-            _build(full, folder, f'FROM {_name(on)}\nCOPY entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n')
+            _build(full, folder, f'FROM {_name("torch")}\nCOPY entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n')
+
+    return build
+
+
+def _with_variables(**variables: str) -> Callable[[str], None]:
+    """The torch image, and what is said in its environment."""
+
+    def build(full: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            words = " ".join(f"{name}={value}" for name, value in variables.items())
+            _build(full, folder, f"FROM {_name('torch')}\nENV {words}\n")
 
     return build
 
@@ -140,8 +151,10 @@ RECIPES: dict[str, Callable[[str], None]] = {
     "python37": _python37,
     "loud": _with_entrypoint(LOUD),
     "forker": _with_entrypoint(FORKER),
-    "stubborn": _with_entrypoint("#!/bin/sh\necho 'usage: serve [--port N]' >&2\nexit 2\n", on="base"),
+    "stubborn": _with_entrypoint("#!/bin/sh\necho 'usage: serve [--port N]' >&2\nexit 2\n"),
     "foreign": _foreign,
+    "steady": _with_variables(RATE="100"),
+    "slower": _with_variables(RATE="90", OMP_NUM_THREADS="1"),
 }
 
 

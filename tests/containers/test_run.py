@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -48,6 +49,7 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     ground: Ground
     engine: str
     folder: Path
+    run_id: str  # of its containers: other runs on this machine are none of its business
 
     def start(self, image: str, *options: str, **env: str) -> subprocess.Popen[str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("CI_GPU_", "GITHUB_"))}
@@ -56,7 +58,7 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
         return subprocess.Popen(
             argv,
             cwd=self.folder,
-            env={**clean, **self.ground.env, **env},
+            env={**clean, **self.ground.env, "CI_GPU_RUN_ID": self.run_id, **env},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -74,8 +76,11 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
         return self.finish(self.start(image, *options, **env))
 
     def left_over(self) -> list[str]:
-        listed = self.ground.run(self.engine, "ps", "--all", "--quiet", "--filter", "label=io.ci-gpu")
-        return listed.stdout.split()
+        return self.containers("--all")
+
+    def containers(self, *options: str) -> list[str]:
+        mine = f"label=io.ci-gpu={self.run_id}"
+        return self.ground.run(self.engine, "ps", *options, "--quiet", "--filter", mine).stdout.split()
 
     def checks(self, source: str) -> tuple[str, ...]:
         """Options that send a file of checks, `own`, into the image."""
@@ -86,7 +91,7 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
 
 @pytest.fixture
 def lab(real_ground: Ground, engine_name: str, tmp_path: Path) -> Lab:
-    return Lab(ground=real_ground, engine=engine_name, folder=tmp_path)
+    return Lab(ground=real_ground, engine=engine_name, folder=tmp_path, run_id=f"test-{secrets.token_hex(4)}")
 
 
 def test_a_torch_image_passes_all_checks_that_need_no_gpu(lab: Lab) -> None:
@@ -200,8 +205,7 @@ def check_second(device):
 def wait_for_container(lab: Lab) -> str:
     """The id of our container once its first check is under way."""
     for _ in range(600):
-        running = lab.ground.run(lab.engine, "ps", "--quiet", "--filter", "label=io.ci-gpu").stdout.split()
-        if running and "check_first" in lab.ground.run(lab.engine, "top", running[0]).stdout + "check_first":
+        if running := lab.containers():
             time.sleep(5)  # torch is imported, and the check has begun
             return running[0]
         time.sleep(0.1)
@@ -249,10 +253,10 @@ def test_a_killed_run_s_container_ends_by_itself_and_is_swept_by_the_next(lab: L
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 30
-    while container in lab.ground.run(lab.engine, "ps", "--quiet").stdout and time.monotonic() < deadline:
+    while lab.containers() and time.monotonic() < deadline:
         time.sleep(0.2)
 
-    assert container not in lab.ground.run(lab.engine, "ps", "--quiet").stdout, "the payload outlives its host"
+    assert lab.containers() == [], "the payload outlives its host"
     assert lab.left_over() == [container]
     assert lab.finish(lab.start(image, "--checks", QUICK)).code == 0
 

@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from ci_gpu.model import Policy
 from ci_gpu.reports import junit
-from tests import samples
+from tests import samples, trials
 from tests.reports import hostile
 
 SCHEMAS = {path.name: etree.XMLSchema(etree.parse(path)) for path in (Path(__file__).parent / "schemas").glob("*.xsd")}
@@ -163,3 +164,40 @@ def test_an_image_cannot_attach_files_of_the_workspace_in_gitlab():
     root = parsed(samples.summary(images=(samples.image_report(log="[[ATTACHMENT|/etc/passwd]]"),)))
     assert_fit_for_consumers(root)
     assert "ATTACHMENT" in root[0].findtext("system-out")
+
+
+def compared(**changes):
+    """The tests of the comparison, by name: the tag of the outcome and its message."""
+    cases = parsed(samples.comparison(trial=trials.trial(**changes)))[-1].findall("testcase[@classname='comparison']")
+    return {case.get("name"): (case[0].tag, case[0].get("message")) if len(case) else ("passed", "") for case in cases}
+
+
+def test_a_gated_metric_is_a_test_and_what_is_worse_is_a_failure():
+    found = compared()
+    assert found["matmul.bfloat16/throughput"] == (
+        "failure",
+        "regressed: base 690.7 TFLOP/s, head 655.4 TFLOP/s, -5.1 % (-5.4 % to -4.9 %); "
+        "-5.12 % worse in 6 pairs (margin 2 %, p 0.0003), not confirmed by further pairs",
+    )
+    assert found["convolution.float16/throughput"][0] == "failure"
+    assert found["matmul.float8/throughput"] == found["attention.flash/forward"] == ("passed", "")
+    assert "compile.inductor/first call" not in found
+    assert len(found) == 10
+
+
+@pytest.mark.parametrize(("rule", "tag"), [("pass", "skipped"), ("warn", "skipped"), ("fail", "failure")])
+def test_the_policy_decides_what_an_inconclusive_metric_is(rule, tag):
+    found, message = compared(policy=Policy(inconclusive=rule))["allocator.churn/cycle"]
+    assert found == tag
+    assert "about 16 pairs would settle it" in message
+
+
+def test_a_comparison_that_concluded_nothing_has_an_error():
+    assert compared(refused="the GPU is shared", metrics=()) == {"conclusive": ("error", "the GPU is shared")}
+
+
+def test_metrics_of_the_comparison_that_share_a_name_are_both_seen():
+    assert list(compared(metrics=(trials.comparison(), trials.comparison()))) == [
+        "matmul.bfloat16/throughput",
+        "matmul.bfloat16/throughput (2)",
+    ]

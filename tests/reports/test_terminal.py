@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_gpu.reports import terminal
-from tests import samples
+from tests import samples, trials
 from tests.reports import hostile
 
 
@@ -76,3 +76,39 @@ def test_markup_of_rich_is_shown_and_not_obeyed():
 def test_colour_adds_nothing_to_the_words():
     assert terminal.render_rich(samples.red()).plain == terminal.render(samples.red())
     assert terminal.render_rich(samples.red()).spans
+
+
+class TestAComparison:
+    def test_tells_what_is_worse_with_its_numbers_and_counts_the_rest(self):
+        text = terminal.render(samples.comparison())
+        row = "FAILED   matmul.bfloat16/throughput regressed: 690.7 became 655.4 TFLOP/s, -5.1 % (-5.4 % to -4.9 %)"
+        assert row in text.splitlines()
+        folded = " ".join(text.split())
+        assert "allocator.churn/cycle inconclusive: 41.49 became 42.9 µs, +2.9 % (-2.3 % to +8.4 %); about 16" in folded
+        assert "6 pairs of processes, control +0.03 %: 1 regressed, 1 missing, 1 inconclusive" in folded
+        assert text.splitlines()[-1] == (
+            "Failed (exit code 1). 1 metric regressed and 1 metric missing. 2 checks passed."
+        )
+
+    def test_of_equals_it_takes_eight_lines(self):
+        trial = trials.trial(metrics=tuple(trials.comparison(metric=f"a.b/{n}", verdict="unchanged") for n in range(9)))
+        lines = terminal.render(samples.comparison(trial=trial)).splitlines()
+        assert len(lines) <= 8
+        assert "all 9 metrics unchanged" in lines[-1].lower()
+
+    def test_a_hundred_regressions_do_not_fill_the_screen(self):
+        trial = trials.trial(metrics=tuple(trials.comparison(metric=f"a.b/{index}") for index in range(100)))
+        text = terminal.render(samples.comparison(trial=trial))
+        assert len(text.splitlines()) <= 25
+        assert "and 95 metrics more, in the reports" in text
+
+    def test_a_refusal_is_said_in_place_of_any_metric(self):
+        text = terminal.render(samples.comparison(trial=trials.trial(refused="the GPU is shared")))
+        assert "unsure   nothing was concluded: the GPU is shared" in text
+        assert "regressed" not in text
+
+    def test_an_ungated_regression_fails_nothing(self):
+        one = trials.comparison(gated=False)
+        text = terminal.render(samples.comparison(trial=trials.trial(metrics=(one,))))
+        assert "matmul.bfloat16/throughput regressed" not in text
+        assert "no gated metric regressed" in text.lower()

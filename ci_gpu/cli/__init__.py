@@ -1,0 +1,85 @@
+"""The command line: the only place that knows click, and the only one that turns an error into words and a code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import click
+
+from ci_gpu import __version__
+from ci_gpu.cli import calibrating, listing, reading, running
+from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, Interrupted
+
+
+def main() -> None:
+    """The program. Every way out of it is a documented exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        sys.exit(cli.main(prog_name="ci-gpu", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the containers are gone", err=True)
+        sys.exit(Interrupted.exit_code)
+    except CiGpuError as error:
+        _show(error)
+        sys.exit(error.exit_code)
+    except Exception:
+        _show_bug()
+        sys.exit(INTERNAL_ERROR)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ci-gpu")
+def cli() -> None:
+    """Find out what a CUDA image does on your GPU before you merge it.
+
+    Every option is also read from the environment (CI_GPU_GPUS for --gpus) and from ci-gpu.toml.
+    """
+
+
+for command in (
+    running.run,
+    calibrating.calibrate,
+    listing.checks,
+    reading.report,
+    reading.compare,
+    reading.comment,
+    listing.sweep,
+):
+    cli.add_command(command)
+
+
+def _show(error: CiGpuError) -> None:
+    """What happened, why it usually happens, what to try; in Actions also as an annotation."""
+    from ci_gpu.reports import printable
+
+    click.echo(f"ci-gpu: {printable(error.what)}", err=True)
+    if error.why:
+        click.echo(f"   why: {printable(error.why)}", err=True)
+    if error.remedy:
+        click.echo(f"   try: {printable(error.remedy)}", err=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from ci_gpu.github import actions
+
+        click.echo(actions.command("error", f"{error.what}. {error.remedy}", title="ci-gpu"), err=True)
+
+
+def _show_bug() -> None:
+    """Our own mistake: a report that can be pasted as it is."""
+    import platform
+    import traceback
+
+    click.echo(
+        "ci-gpu: this is a bug of ours. Please report what follows.\n\n"
+        f"- ci-gpu {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"- command: `ci-gpu {sys.argv[1] if len(sys.argv) > 1 else ''}`\n\n```\n{traceback.format_exc()}```",
+        err=True,
+    )
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise Interrupted(signal.Signals(signum).name)

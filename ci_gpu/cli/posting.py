@@ -1,0 +1,24 @@
+"""The comment on the pull request, as far as the command line goes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ci_gpu.model import Summary
+
+
+def post(summary: Summary, when: str, key: str | None) -> tuple[str, str]:
+    """Post if asked to; returns the action's outputs comment-pending and comment-url."""
+    if when == "never":
+        return "false", ""
+    from ci_gpu import github
+
+    token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
+    outcome = github.post(summary, env=os.environ, token=token, when=when, key=key or "")
+    if outcome.message:
+        click.echo(outcome.message, err=True)
+    return ("true" if outcome.pending else "false"), outcome.url

@@ -1,0 +1,90 @@
+"""The commands that need nothing but reports that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ci_gpu.cli import posting
+from ci_gpu.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ci_gpu.model import Summary
+
+
+@click.command()
+@click.argument("run_json", type=click.Path(path_type=Path))
+@click.option("--format", "name", metavar="FORMAT", required=True, help="junit, json, markdown, html or terminal.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
+def report(run_json: Path, name: str, output: Path | None) -> int:
+    """Render a run.json again, in any format."""
+    _show(_summary(run_json), name, output)
+    return 0
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("head", type=click.Path(path_type=Path))
+@click.option("--format", "name", metavar="FORMAT", default="terminal", help="As of `report`.  [default: terminal]")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
+@click.option("--config", "file", type=click.Path(path_type=Path), envvar="CI_GPU_CONFIG", metavar="FILE")
+def compare(base: Path, head: Path, name: str, output: Path | None, file: Path | None) -> int:
+    """Compare the images of two run.json: BASE is what was there, HEAD what is new.
+
+    One process of each proves little about times: `ci-gpu run HEAD --baseline BASE` measures them in turn.
+    """
+    from ci_gpu import config, verdict
+    from ci_gpu.model import Summary
+    from ci_gpu.side_by_side import side_by_side
+
+    both = side_by_side(_summary(base).report, _summary(head).report, config.policy_of(file))
+    summary = Summary(report=both, verdict=verdict.judge(both))
+    _show(summary, name, output)
+    return summary.verdict.exit_code
+
+
+@click.command()
+@click.argument("run_json", type=click.Path(path_type=Path))
+@click.option("--key", metavar="KEY", envvar="CI_GPU_COMMENT_KEY", help="What tells several comments apart.")
+@click.option("--auto", is_flag=True, help="A refusal of GitHub's is a warning, not exit 5.")
+def comment(run_json: Path, key: str | None, auto: bool) -> int:
+    """Post a run.json on its pull request: no GPU is needed, and nothing of the image is run.
+
+    Repository and pull request come from the workflow's event, never from the file. The token is read from
+    CI_GPU_GITHUB_TOKEN or GITHUB_TOKEN.
+    """
+    posting.post(_summary(run_json), "auto" if auto else "always", key)
+    return 0
+
+
+def _show(summary: Summary, name: str, output: Path | None) -> None:
+    from ci_gpu import pipeline, reports
+
+    if name not in reports.names():
+        raise ConfigError(
+            f"there is no report format {name[:40]!r}",
+            why="--format takes the name of a report",
+            remedy=f"choose among {', '.join(reports.names())}",
+        )
+    if output:
+        pipeline.write(summary, {name: output})
+    else:
+        click.echo(reports.load(name).render(summary))
+
+
+def _summary(path: Path) -> Summary:
+    """A run.json read back; its verdict is made anew, never taken from the file."""
+    from ci_gpu import verdict
+    from ci_gpu.model import Summary
+    from ci_gpu.reports import json as json_report
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", why="it is not there", remedy="ci-gpu run --json makes one"
+        ) from error
+    read = json_report.parse(data)
+    return Summary(report=read, verdict=verdict.judge(read))

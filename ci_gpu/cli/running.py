@@ -1,0 +1,92 @@
+"""The commands that examine images."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ci_gpu.cli import options, posting
+
+if TYPE_CHECKING:
+    from ci_gpu.config import Target, Wish
+    from ci_gpu.model import Summary
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", envvar="CI_GPU_IMAGE")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    envvar="CI_GPU_CONFIG",
+    metavar="FILE",
+    help="Settings and named images.  [default: ci-gpu.toml, if it is there]",
+)
+@options.settings
+@options.reports
+@options.comments
+@click.option("--verbose", "-v", is_flag=True, envvar="CI_GPU_VERBOSE", help="Show what the image itself prints.")
+def run(
+    images: tuple[str, ...],
+    file: Path | None,
+    report_dir: Path | None,
+    comment_when: str,
+    comment_key: str | None,
+    verbose: bool,
+    **given: Any,
+) -> int:
+    """Examine images on this machine's GPU.
+
+    IMAGE is a reference, or a name from ci-gpu.toml; without one, all of that file are examined.
+
+    Exit: 0 the gate is open; 1 an image fails; 2 usage; 3 the runner is at fault; 4 an image gave no valid answer;
+    5 GitHub refused; 70 our bug; 130 interrupted.
+    """
+    from ci_gpu import config, pipeline, reports
+
+    paths = options.paths(report_dir, given)
+    said = {key: value for key, value in given.items() if value not in (None, "")}
+    targets = config.targets(images, said, file)
+    summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
+    pipeline.write(summary, paths)
+    click.echo(reports.load("terminal").render(summary))
+    _tell_github(summary, paths, comment_when, comment_key)
+    return summary.verdict.exit_code
+
+
+def examined(targets: tuple[Target, ...], wish: Wish | None, *, verbose: bool) -> Summary:
+    """Run the pipeline, with progress on stderr."""
+    from ci_gpu import pipeline
+
+    watch = _watch(verbose)
+    try:
+        return pipeline.run(targets, watch, os.environ, os.environ.get("CI_GPU_REGISTRY_PASSWORD", ""), wish)
+    finally:
+        watch.close()
+
+
+def _watch(verbose: bool) -> Any:
+    from ci_gpu import progress
+    from ci_gpu.github import actions
+
+    if actions.active(os.environ):
+        return progress.Plain(show_log=True, fence=actions.untrusted_output)
+    if sys.stderr.isatty() and not verbose:
+        return progress.Live()
+    return progress.Plain(show_log=verbose)
+
+
+def _tell_github(summary: Summary, paths: dict[str, Path], when: str, key: str | None) -> None:
+    """Outputs, step summary and annotations of the job, and the comment on its pull request."""
+    from ci_gpu.github import actions
+
+    pending, url = posting.post(summary, when, key)
+    actions.tell(summary, os.environ, {**_path_outputs(paths), "comment-pending": pending, "comment-url": url})
+
+
+def _path_outputs(paths: dict[str, Path]) -> dict[str, str]:
+    return {f"{name}-file": str(path) for name, path in paths.items()}

@@ -1,0 +1,191 @@
+"""What a comparison says: the words, figures and order that all reports share. Raw: each report escapes it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+
+from ci_gpu.model import (
+    IMPROVED,
+    INCONCLUSIVE,
+    MISSING,
+    NEW,
+    NOT_COMPARABLE,
+    REGRESSED,
+    UNCHANGED,
+    Block,
+    Comparison,
+    Reason,
+    RunReport,
+    Summary,
+    Trial,
+)
+from ci_gpu.reports import _words
+
+VERDICTS = (REGRESSED, MISSING, INCONCLUSIVE, NOT_COMPARABLE, IMPROVED, NEW, UNCHANGED)
+"""In the order in which a reader needs them."""
+
+BASE, HEAD = "base", "head"
+LETTERS = {BASE: "A", HEAD: "B"}
+
+ADVICE = {
+    REGRESSED: "Look at what differs between the two images, and run again: a true regression comes back. "
+    "If the change is wanted, take the new image as the baseline, or set a larger min-effect for this metric.",
+    MISSING: "The base image gave this metric and the head did not. See why its check gave none; if it was dropped "
+    "on purpose, take the new image as the baseline.",
+    INCONCLUSIVE: "Nothing is known yet, neither good nor bad. Run more pairs, or use a quieter machine: "
+    "no other work on it, fixed clocks, cool.",
+    NOT_COMPARABLE: "The two images measured different things under one name. "
+    "Compare again once both have the same version of the check.",
+    IMPROVED: "Nothing to do. Take the new image as the baseline, so that the gain is kept.",
+    NEW: "Nothing to compare it with. It is compared from the next run on, once this image is the baseline.",
+    UNCHANGED: "Nothing to do: any change is shown to be smaller than what matters.",
+}
+
+
+class Dot(msgspec.Struct, frozen=True):
+    """One process of one arm: the median of its samples."""
+
+    pair: int
+    value: float
+    invalid: bool
+
+
+def verdict(comparison: Comparison) -> str:
+    """One of the seven words; any other word is none of ours, so nothing can be compared by it."""
+    return comparison.verdict if comparison.verdict in VERDICTS else NOT_COMPARABLE
+
+
+def ordered(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """What needs a reader first: by verdict, gated before others, then the largest change."""
+    return sorted(comparisons, key=lambda one: (VERDICTS.index(verdict(one)), not one.gated, -_size(one), one.metric))
+
+
+def split(trial: Trial) -> tuple[list[Comparison], list[Comparison]]:
+    """What a reader must see, and the unchanged rest."""
+    rows = ordered(trial.metrics)
+    return [one for one in rows if verdict(one) != UNCHANGED], [one for one in rows if verdict(one) == UNCHANGED]
+
+
+def counts(trial: Trial) -> dict[str, int]:
+    """How many metrics have which verdict; only those there are, in reading order."""
+    words = [verdict(one) for one in trial.metrics]
+    return {word: words.count(word) for word in VERDICTS if word in words}
+
+
+def tally(trial: Trial) -> str:
+    """``1 regressed, 2 inconclusive, 18 unchanged``."""
+    return ", ".join(f"{number} {say(word)}" for word, number in counts(trial).items()) or "no metrics"
+
+
+def say(word: str) -> str:
+    """A verdict as a reader says it."""
+    return word.replace("-", " ")
+
+
+def headline(trial: Trial) -> str:
+    """The comparison in half a sentence."""
+    if trial.refused:
+        return "nothing was concluded"
+    if not trial.metrics:
+        return "no metric was compared"
+    gated = [verdict(one) for one in trial.metrics if one.gated]
+    worse = [word for word in (REGRESSED, MISSING) if word in gated]
+    if worse:
+        return " and ".join(f"{_words.plural(gated.count(word), 'metric')} {word}" for word in worse)
+    if counts(trial).keys() == {UNCHANGED}:
+        return f"all {_words.plural(len(trial.metrics), 'metric')} unchanged"
+    unsure = gated.count(INCONCLUSIVE) + gated.count(NOT_COMPARABLE)
+    noun = "metric" if {REGRESSED, MISSING}.isdisjoint(counts(trial)) else "gated metric"
+    return f"no {noun} regressed" + (f", {unsure} undecided" if unsure else "")
+
+
+def standing(comparison: Comparison, trial: Trial) -> str:
+    """``failed``, ``skipped`` or ``passed``: what the policy makes of one comparison. Ungated ones never fail."""
+    word = verdict(comparison)
+    if word in (REGRESSED, MISSING):
+        return "failed" if comparison.gated else "passed"
+    if word in (INCONCLUSIVE, NOT_COMPARABLE):
+        return "failed" if comparison.gated and trial.policy.inconclusive == "fail" else "skipped"
+    return "passed"
+
+
+def percent(fraction: float | None) -> str:
+    """``+3.2 %``, always with its sign; a dash where there is none."""
+    if fraction is None or not math.isfinite(fraction):
+        return "–"
+    size = abs(100 * fraction)
+    if size >= 1e6:
+        return f"{100 * fraction:+.1e} %"
+    text = f"{100 * fraction:+.{2 if size < 1 else 1 if size < 100 else 0}f}"
+    return f"{text} %" if any(digit in text for digit in "123456789") else "0 %"
+
+
+def interval(comparison: Comparison) -> str:
+    """``-5.6 % to -4.6 %``; empty where a change has none."""
+    if comparison.low is None or comparison.high is None:
+        return ""
+    return f"{percent(comparison.low)} to {percent(comparison.high)}"
+
+
+def value(number: float | None, unit: str) -> str:
+    """``690 TFLOP/s``; a dash where this image has none."""
+    return "–" if number is None else f"{_words.number(number)} {unit}".rstrip()
+
+
+def why(comparison: Comparison) -> str:
+    """The reason, and the pairs it would take."""
+    needed = f"about {_words.plural(comparison.pairs_needed, 'pair')} would settle it"
+    return "; ".join(filter(None, (comparison.reason, needed if comparison.pairs_needed > 0 else "")))
+
+
+def advice(trial: Trial) -> list[tuple[str, str]]:
+    """What to do about each verdict there is. Our own words."""
+    return [(word, ADVICE[word]) for word in counts(trial) if word != UNCHANGED]
+
+
+def blocking(trial: Trial) -> str:
+    """What an inconclusive metric does to the gate, by the policy."""
+    rules = {"fail": "An inconclusive metric blocks the gate", "pass": "An inconclusive metric does not block the gate"}
+    return rules.get(trial.policy.inconclusive, "An inconclusive metric warns and does not block") + "."
+
+
+def processes(trial: Trial) -> dict[str, dict[str, list[Dot]]]:
+    """One dot a process, by metric and arm, in the order of the run; what is no finite number is left out."""
+    found: dict[str, dict[str, list[Dot]]] = {}
+    for block in trial.blocks:
+        for name, metric in block.metrics():
+            samples = _words.finite(metric)
+            if samples and block.arm in LETTERS:
+                dot = Dot(block.pair, statistics.median(samples), bool(block.invalid))
+                found.setdefault(name, {BASE: [], HEAD: []})[block.arm].append(dot)
+    return found
+
+
+def told(reason: Reason, report: RunReport) -> bool:
+    """Whether a reason of the verdict is one of the comparison's rows, which say more than it does."""
+    return report.trial is not None and any(reason.subject == one.metric for one in report.trial.metrics)
+
+
+def other_reasons(summary: Summary) -> tuple[Reason, ...]:
+    """The reasons that no row of the comparison tells."""
+    return tuple(reason for reason in summary.verdict.reasons if not told(reason, summary.report))
+
+
+def pairs(trial: Trial) -> int:
+    """How many pairs both arms gave a valid block for."""
+    have = {arm: {block.pair for block in trial.blocks if block.arm == arm and not block.invalid} for arm in LETTERS}
+    return len(have[BASE] & have[HEAD])
+
+
+def letter(block: Block) -> str:
+    """``A`` for the base, ``B`` for the head."""
+    return LETTERS.get(block.arm, "?")
+
+
+def _size(comparison: Comparison) -> float:
+    change = comparison.change
+    return abs(change) if change is not None and math.isfinite(change) else 0.0

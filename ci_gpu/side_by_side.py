@@ -1,0 +1,71 @@
+"""Two reports compared afterwards, from their files. Pure; for images that were not measured in turn."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ci_gpu.compare import compare, withdrawn
+from ci_gpu.errors import ConfigError
+from ci_gpu.model import Block, ImageReport, Policy, RunReport, Trial
+
+
+def side_by_side(base: RunReport, head: RunReport, policy: Policy) -> RunReport:
+    """One report of the head's image and the base's, with the comparison that their samples allow.
+
+    Where a run measured its image several times (a comparison of its own), those processes are compared, else there
+    is one process of each: enough for counts, and never for times.
+
+    Raises:
+        ConfigError: a report has no image, or a bound is in another unit than its metric.
+    """
+    blocks = (*_blocks(base, "base"), *_blocks(head, "head"))
+    images = _image(head), msgspec.structs.replace(_image(base), name=_name(base, _image(head).name))
+    refused = _different(base, head)
+    metrics = compare(blocks, policy)
+    if refused:
+        metrics = withdrawn(metrics, refused)
+    trial = Trial(
+        base=images[1].name, head=images[0].name, policy=policy, blocks=blocks, metrics=metrics, refused=refused
+    )
+    return msgspec.structs.replace(head, images=images, trial=trial)
+
+
+def _blocks(report: RunReport, arm: str) -> tuple[Block, ...]:
+    """The processes that measured the image of this report, numbered anew."""
+    measured = report.trial.blocks if report.trial else ()
+    found = [block for block in measured if block.arm == "head" and not block.invalid]
+    found = found or [Block(pair=1, arm=arm, results=_image(report).results)]
+    return tuple(
+        msgspec.structs.replace(block, pair=pair, arm=arm, control=()) for pair, block in enumerate(found, start=1)
+    )
+
+
+def _image(report: RunReport) -> ImageReport:
+    if not report.images:
+        raise ConfigError(
+            "a report has no image to compare",
+            why="the run ended before any image was examined",
+            remedy="compare two reports of runs that examined one image each",
+        )
+    return report.images[0]
+
+
+def _name(base: RunReport, head: str) -> str:
+    """One tag at two times is two images: they need two names."""
+    name = _image(base).name
+    return f"{name} ({base.created})" if name == head else name
+
+
+def _different(base: RunReport, head: RunReport) -> str:
+    """Why times of these two runs cannot be compared; empty if they can."""
+    machines = [_machine(report) for report in (base, head)]
+    if machines[0] == machines[1]:
+        return ""
+    return f"measured on different machines: {machines[0]} and {machines[1]}"
+
+
+def _machine(report: RunReport) -> str:
+    environment = _image(report).environment
+    gpus = (environment.gpus if environment else ()) or report.host.gpus
+    seen = ", ".join(gpu.uuid for gpu in gpus) if report.device == "cuda" else environment.cpu if environment else ""
+    return f"{report.device} {seen} of {report.host.name}"

@@ -1,0 +1,206 @@
+"""Two images measured in turn on one machine: A B, B A, A B, …, each time in a fresh container.
+
+One process is one draw: what differs between processes, and between containers, is more than what differs within one.
+So the pair is what is counted. Never two at once: on one GPU they would slow each other. Source of the design and
+of its error rates: docs/measurement.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Protocol
+
+import msgspec
+
+from ci_gpu import guest, telemetry
+from ci_gpu.catalogue import CheckInfo
+from ci_gpu.compare import compare, control, unclear, withdrawn
+from ci_gpu.margins import beyond_bounds, rule_of
+from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
+from ci_gpu.payload.timing import SLOWDOWN
+from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric
+
+REPEATS = 2
+"""How often a pair is measured anew because the machine spoiled it."""
+
+REST_SECONDS = 5
+"""What a GPU that throttled is given to cool down."""
+
+CONTROL = CheckInfo(family="control", name="kernel", proves="", needs_gpu=True, timeout=120)
+_ARMS = {"A": "base", "B": "head"}
+
+
+class Watch(guest.Watch, Protocol):
+    """Told of the blocks while they are measured."""
+
+    def block(self, pair: int, pairs: int, arm: str) -> None:
+        """A block begins."""
+
+
+class Design(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is measured, and by what it is judged. ``slowdown`` is the part by which head is slowed on purpose."""
+
+    pairs: int = 6
+    most: int = 12  # for the metrics that are not clear by then
+    policy: Policy = Policy()
+    seed: str = ""
+    slowdown: float = 0.0
+    gpus: tuple[str, ...] = ()  # UUIDs, for the telemetry
+
+
+class Arms(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start each of the two images, and what its full examination found."""
+
+    base: guest.Visit
+    head: guest.Visit
+    base_report: ImageReport
+    head_report: ImageReport
+
+
+def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
+    """Measure both images in pairs, extend what is not clear, and compare."""
+    trial = Trial(base=arms.base_report.name, head=arms.head_report.name, policy=design.policy)
+    checks = _measured(arms)
+    refused = telemetry.neighbours(design.gpus) or ("" if checks else "neither image has a check that measures")
+    if refused:
+        return msgspec.structs.replace(trial, refused=refused)
+    _require_units(arms.head_report, design.policy)
+    blocks = _pairs(arms, design, checks, range(1, design.pairs + 1), watch)
+    doubtful = _checks_of(unclear(compare(blocks, design.policy, final=False, first=design.pairs)), checks)
+    if doubtful:
+        blocks += _pairs(arms, design, doubtful, range(design.pairs + 1, design.most + 1), watch)
+    return _judged(trial, blocks, design)
+
+
+def _require_units(report: ImageReport, policy: Policy) -> None:
+    """A bound in another unit is a mistake that is told before an hour is spent on measuring."""
+    for result, metric in report.metrics():
+        name = f"{result.check}/{metric.name}"
+        beyond_bounds(name, metric.unit, 1.0, rule_of(name, policy))
+
+
+def _judged(trial: Trial, blocks: tuple[Block, ...], design: Design) -> Trial:
+    drift = control(blocks)
+    metrics = compare(blocks, design.policy, first=design.pairs)
+    refused = drift.reason if drift and drift.verdict == INCONCLUSIVE else _all_spoiled(blocks)
+    if refused:
+        metrics = withdrawn(metrics, refused)
+    order = "".join("A" if block.arm == "base" else "B" for block in blocks)
+    return msgspec.structs.replace(trial, order=order, blocks=blocks, metrics=metrics, control=drift, refused=refused)
+
+
+def _all_spoiled(blocks: Sequence[Block]) -> str:
+    return blocks[0].invalid if all(block.invalid for block in blocks) else ""
+
+
+def _measured(arms: Arms) -> tuple[CheckInfo, ...]:
+    """The checks that gave a metric in either image."""
+    reports = (arms.base_report, arms.head_report)
+    measuring = {result.check for report in reports for result, _ in report.metrics() if result.outcome == PASSED}
+    return tuple(check for check in arms.head.checks if check.id in measuring)
+
+
+def _checks_of(metrics: Iterable[str], checks: Sequence[CheckInfo]) -> tuple[CheckInfo, ...]:
+    wanted = {metric.partition("/")[0] for metric in metrics}
+    return tuple(check for check in checks if check.id in wanted)
+
+
+def _pairs(
+    arms: Arms, design: Design, checks: Sequence[CheckInfo], numbers: Sequence[int], watch: Watch
+) -> tuple[Block, ...]:
+    return tuple(block for number in numbers for block in _pair(arms, design, checks, number, watch))
+
+
+def _pair(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, watch: Watch) -> tuple[Block, ...]:
+    """One pair, measured again where the machine spoiled it; the spoiled blocks are kept beside it."""
+    kept: tuple[Block, ...] = ()
+    for attempt in range(REPEATS + 1):
+        if attempt:
+            time.sleep(REST_SECONDS)
+        blocks = tuple(_block(arms, design, checks, number, _ARMS[arm], watch) for arm in order(design.seed, number))
+        spoiled = next((block.invalid for block in blocks if block.invalid), "")
+        if not spoiled:
+            return kept + blocks
+        kept += tuple(msgspec.structs.replace(block, invalid=block.invalid or spoiled) for block in blocks)
+    return kept
+
+
+def order(seed: str, pair: int) -> str:
+    """``AB`` or ``BA``, turned with each pair, so that a drift of the machine falls on both alike."""
+    first = hashlib.sha256(seed.encode()).digest()[0]
+    return ("AB", "BA")[(first + pair) % 2]
+
+
+def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, arm: str, watch: Watch) -> Block:
+    watch.block(number, design.pairs if number <= design.pairs else design.most, arm)
+    visit = _visit(arms.base if arm == "base" else arms.head, design, checks, number, arm)
+    started, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
+    with telemetry.recorded(design.gpus) as recorder:
+        before = on_the_host(visit.device)
+        answers = guest.examine(visit, _Quiet(watch))
+        after = on_the_host(visit.device)
+    report = arms.base_report if arm == "base" else arms.head_report
+    of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
+    return Block(
+        pair=number,
+        arm=arm,
+        started=started,
+        seconds=time.monotonic() - clock,
+        results=tuple(result for result in answers.results if result.check != CONTROL.id)
+        + _of_the_image(report.image, answers.environment),
+        control=before + _seconds(of_control) + after,
+        telemetry=recorder.telemetry,
+        invalid=telemetry.spoiled(recorder.telemetry) or (answers.failure.what if answers.failure else ""),
+    )
+
+
+def _visit(visit: guest.Visit, design: Design, checks: Sequence[CheckInfo], pair: int, arm: str) -> guest.Visit:
+    """The checks in an order of the pair's own, the same for both of its arms."""
+    shuffled = list(checks)
+    random.Random(f"{design.seed}/{pair}").shuffle(shuffled)  # noqa: S311 - no secret
+    slow = ((SLOWDOWN, str(design.slowdown)),) if design.slowdown and arm == "head" else ()
+    job = msgspec.structs.replace(visit.job, environment=visit.job.environment + slow)
+    first = (CONTROL,) if visit.device == "cuda" else ()
+    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled))
+
+
+def _of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:
+    """What is known of an image without a check: its size, and what `import torch` takes in a fresh container."""
+    size = Metric("size", "B", "lower", (float(image.size),), exact=True)
+    seconds = Metric("torch", "s", "lower", (environment.import_seconds if environment else 0.0,))
+    found = {"image.size": size, "image.import": seconds}
+    return tuple(CheckResult(check, PASSED, metrics=(metric,)) for check, metric in found.items() if metric.samples[0])
+
+
+def on_the_host(device: str, calls: int = 5) -> tuple[float, ...]:
+    """The control of a run on the CPU: a fixed loop in this process, where no image can reach it. Seconds a call."""
+    return tuple(_fixed_loop() for _ in range(calls)) if device == "cpu" else ()
+
+
+def _fixed_loop() -> float:
+    started, total = time.perf_counter(), 0
+    for number in range(300_000):
+        total += number * number
+    return time.perf_counter() - started
+
+
+def _seconds(results: Iterable[CheckResult]) -> tuple[float, ...]:
+    metrics: list[Metric] = [metric for result in results for metric in result.metrics]
+    return tuple(sample / 1000 for metric in metrics for sample in metric.samples if sample)
+
+
+class _Quiet:
+    """Of a block only its beginning is news; what the image prints stays in the report."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def event(self, event: Event) -> None:
+        """Not told."""
+
+    def log(self, line: str) -> None:
+        self._watch.log(line)

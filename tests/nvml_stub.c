@@ -1,0 +1,36 @@
+/* A driver's NVML with one GPU, which does what its variables say. For tests only. */
+#include <string.h>
+
+int throttle, temperature = 40, processes, mig_mode, mig_devices, ecc, clock_mhz = 1980;
+unsigned long long thermal_ns;
+static int gpu;
+
+typedef struct { unsigned long long reference, violation; } violation_t;
+
+int nvmlInitWithFlags(unsigned flags) { return 0; }
+int nvmlInit_v2(void) { return 0; }
+int nvmlShutdown(void) { return 0; }
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) { *device = &gpu; return strcmp(uuid, "GPU-1") ? 6 : 0; }
+int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? clock_mhz : 2619; return 0; }
+int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = temperature; return 0; }
+int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) { *milliwatts = 350500; return 0; }
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *bits) { *bits = throttle; return 0; }
+int nvmlDeviceGetTotalEccErrors(void *device, int kind, int counter, unsigned long long *count) { *count = ecc; return 0; }
+int nvmlDeviceGetViolationStatus(void *device, int policy, violation_t *status)
+{
+    status->violation = policy == 1 ? thermal_ns : 0;
+    return policy > 1 ? 3 : 0; /* 3: not supported, as on real cards */
+}
+int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, void *infos)
+{
+    if (!infos && processes) { *count = processes; return 7; } /* 7: give me room */
+    *count = processes;
+    return 0;
+}
+int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) { *current = *pending = mig_mode; return 0; }
+int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) { *count = 7; return 0; }
+int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **mig)
+{
+    *mig = &gpu;
+    return index < (unsigned)mig_devices ? 0 : 6;
+}

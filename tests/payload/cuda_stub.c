@@ -1,0 +1,43 @@
+/* A driver's libcuda that launches nothing and checks every argument. For tests only. */
+#include <string.h>
+
+static int context, module, multiply_add, copy, events[2], launches;
+static unsigned long long memory = 0x1000;
+static unsigned long long freed;
+
+int cuInit(unsigned flags) { return flags; }
+int cuDeviceGet(int *device, int ordinal) { *device = 0; return ordinal; }
+int cuDevicePrimaryCtxRetain(void **out, int device) { *out = &context; return device; }
+int cuDevicePrimaryCtxRelease_v2(int device) { return freed == 2 ? 0 : 1; }
+int cuCtxSetCurrent(void *current) { return current == &context ? 0 : 201; }
+int cuModuleLoadData(void **out, const char *ptx) { *out = &module; return strstr(ptx, ".entry copy") ? 0 : 218; }
+int cuModuleUnload(void *out) { return out == &module ? 0 : 1; }
+int cuModuleGetFunction(void **function, void *from, const char *name)
+{
+    *function = strcmp(name, "copy") ? (void *)&multiply_add : (void *)&copy;
+    return from == &module ? 0 : 500;
+}
+int cuMemAlloc_v2(unsigned long long *pointer, unsigned long size) { *pointer = memory += size; return 0; }
+int cuMemsetD32_v2(unsigned long long pointer, unsigned value, unsigned long words)
+{
+    return pointer && value == 0x3F800000 && words == (256ul << 20) / 4 ? 0 : 1;
+}
+int cuMemFree_v2(unsigned long long pointer) { freed++; return pointer ? 0 : 1; }
+int cuEventCreate(void **event, unsigned flags) { static int next; *event = &events[next++]; return flags; }
+int cuEventRecord(void *event, void *stream) { return stream ? 400 : 0; }
+int cuEventSynchronize(void *event) { return event == &events[1] ? 0 : 400; }
+int cuEventElapsedTime(float *milliseconds, void *start, void *end)
+{
+    *milliseconds = 1.5f * launches;
+    launches = 0;
+    return start == &events[0] && end == &events[1] ? 0 : 400;
+}
+int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void *stream, void **arguments, void **extra)
+{
+    if (gx != 1024 || gy != 1 || gz != 1 || bx != 256 || by != 1 || bz != 1 || shared || stream || extra) return 1;
+    launches++;
+    if (function == &multiply_add) return *(unsigned *)arguments[1] == 200000 ? 0 : 1;
+    return *(unsigned long long *)arguments[0] != *(unsigned long long *)arguments[1] &&
+           *(unsigned *)arguments[2] == (256u << 20) / 4 ? 0 : 1;
+}

@@ -1,0 +1,121 @@
+"""One metric's change: its p-value, the levels it must pass, and what is doubted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ci_gpu.effects import Effect, rule
+from ci_gpu.statistics import paired_t
+
+
+def effect(*worsenings: float, base: tuple[float, ...] = (), first: int = 6, margin: float = 0.02) -> Effect:
+    """Of these differences of logarithms; the bases are equal unless given."""
+    before = base or (0.0,) * len(worsenings)
+    return Effect(
+        base=before,
+        head=tuple(start + each for start, each in zip(before, worsenings, strict=True)),
+        first=first,
+        estimate=paired_t(worsenings, math.sqrt(2) * 0.001),
+        larger_is_worse=True,
+        margin=margin,
+        gated=True,
+    )
+
+
+CLEAR = effect(0.03, 0.031, 0.029, 0.03, 0.032, 0.028)
+
+
+@pytest.mark.parametrize(
+    ("p", "final", "verdict"),
+    [
+        (0.0069, True, "regressed"),
+        (0.0071, True, "inconclusive"),
+        (0.0293, False, "regressed"),
+        (0.0295, False, "inconclusive"),
+    ],
+)
+def test_each_look_has_its_level(p: float, final: bool, verdict: str) -> None:
+    worse, better = rule(CLEAR, p, 1.0, 1, final=final), rule(CLEAR.turned(), 1.0, p, 1, final=final)
+
+    assert worse[0] == verdict
+    assert better[0] == {"regressed": "improved"}.get(verdict, verdict)
+
+
+@pytest.mark.parametrize(("p", "provisional"), [(0.0069, False), (0.0071, True)])
+def test_an_improvement_at_the_first_look_is_provisional_unless_it_passes_the_last_level(
+    p: float, provisional: bool
+) -> None:
+    verdict, reason, _ = rule(CLEAR.turned(), 1.0, p, 1, final=False)
+
+    assert verdict == "improved"
+    assert reason.startswith("provisional") == provisional
+
+
+def test_only_the_last_look_asks_for_confirmation() -> None:
+    unconfirmed = effect(0.05, 0.051, 0.05, 0.001, 0.002, 0.003, first=3)
+
+    assert rule(unconfirmed, 0.001, 1.0, 1, final=False)[0] == "regressed"
+    assert rule(unconfirmed, 0.001, 1.0, 1, final=True)[1].startswith(
+        "not confirmed: +2.65 % over all pairs, but +0.2 % "
+    )
+
+
+def test_estimates_that_nearly_agree_are_no_outlier_though_the_margin_lies_between_them() -> None:
+    between = effect(0.0195, 0.0195, 0.0195, 0.0195, 0.0195, 0.024)
+
+    assert between.estimate.hodges_lehmann < between.threshold < between.estimate.mean
+    assert rule(between, 0.001, 1.0, 1, final=True)[0] == "regressed"
+
+
+def test_estimates_that_disagree_are_no_outlier_if_both_are_beyond_the_margin() -> None:
+    wild = effect(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3)
+
+    assert wild.estimate.mean - wild.estimate.hodges_lehmann > wild.threshold / 2
+    assert rule(wild, 0.001, 1.0, 1, final=True)[0] == "regressed"
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("pairs", [3, 6, 12])
+def test_p_is_twice_the_smaller_of_both_ts(seed: int, pairs: int) -> None:
+    rng = np.random.default_rng(seed)
+    base, head = rng.normal(0, 0.01, pairs), rng.normal(0.3, 0.01, pairs)
+    measured = effect(*(head - base).tolist(), base=tuple(base.tolist()))
+    paired = stats.ttest_rel(head, base, alternative="greater").pvalue
+    welch = stats.ttest_ind(head, base, equal_var=False, alternative="greater").pvalue
+
+    assert paired < 0.025
+    assert measured.p == pytest.approx(2 * min(paired, welch), rel=1e-9)
+
+
+def test_welchs_t_cannot_prove_what_the_paired_one_denies() -> None:
+    base = (0.03, -0.03, 0.03, -0.03, 0.03, -0.03)
+    measured = effect(*(0.06 - 2 * each for each in base), base=base)
+    paired = float(stats.ttest_1samp(measured.worsenings, 0, alternative="greater").pvalue)
+    welch = float(stats.ttest_ind(measured.head, measured.base, equal_var=False, alternative="greater").pvalue)
+
+    assert 2 * welch < 0.025 < paired
+    assert measured.p == pytest.approx(paired)
+
+
+def test_turning_swaps_the_arms_altogether() -> None:
+    turned = CLEAR.turned()
+
+    assert turned.worsenings == tuple(-each for each in CLEAR.worsenings)
+    assert (turned.base, turned.head) == (CLEAR.head, CLEAR.base)
+    assert turned.p == pytest.approx(1.0)
+    assert turned.turned() == CLEAR
+
+
+def test_pairs_needed_grow_with_the_family_and_are_more_than_there_are() -> None:
+    noisy = effect(0.05, -0.04, 0.03, -0.02, 0.04, -0.05)
+    alone, crowd = (rule(noisy, 1.0, 1.0, family, final=True)[2] for family in (1, 20))
+
+    assert 6 < alone < crowd
+
+
+def test_pairs_needed_are_more_than_there_are_where_noise_is_not_the_trouble() -> None:
+    assert rule(CLEAR, 0.05, 1.0, 1, final=True)[::2] == ("inconclusive", 7)

@@ -1,0 +1,133 @@
+"""Telemetry by the true pynvml, over a driver's library of our own that does what it is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci_gpu import telemetry
+from ci_gpu.model import Telemetry
+from ci_gpu.payload.wire import Gpu
+from tests.needs import program
+
+SCRIPT = """
+import ctypes, json, sys, time
+import msgspec
+stub = ctypes.CDLL(sys.argv[1])  # loaded under the driver's soname: pynvml gets this one
+def turn(**values):
+    for name, value in values.items():
+        (ctypes.c_ulonglong if name == "thermal_ns" else ctypes.c_int).in_dll(stub, name).value = value
+from ci_gpu import telemetry
+before, during = json.loads(sys.argv[2]), json.loads(sys.argv[3])
+turn(**before)
+with telemetry.recorded(["GPU-1"]) as recorder:
+    turn(**during)
+    time.sleep(2.2 * telemetry.PERIOD)
+    turn(throttle=0)
+print(json.dumps({
+    "telemetry": msgspec.to_builtins(recorder.telemetry),
+    "spoiled": telemetry.spoiled(recorder.telemetry),
+    "neighbours": telemetry.neighbours(["GPU-1"]),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
+    source = Path(__file__).with_name("nvml_stub.c")
+    argv = [program("cc"), "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(path), str(source)]
+    subprocess.run(argv, check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture
+def watched(stub: Path):
+    """What is recorded of a GPU with these values before and during a block."""
+
+    def watched(before: dict[str, int] | None = None, **during: int) -> dict[str, Any]:
+        argv = [sys.executable, "-c", SCRIPT, str(stub), json.dumps(before or {}), json.dumps(during)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        return dict(json.loads(done.stdout))
+
+    return watched
+
+
+def test_a_calm_gpu_is_recorded_and_spoils_nothing(watched) -> None:
+    found = watched()
+    (one,) = found["telemetry"]
+
+    assert one["gpu"] == "GPU-1"
+    assert len(one["states"]) >= 3
+    assert {
+        (state["sm_mhz"], state["memory_mhz"], state["temperature"], state["power"]) for state in one["states"]
+    } == {(1980, 2619, 40, 350.5)}
+    assert one["violations"] == {"power": 0, "thermal": 0}
+    assert (found["spoiled"], found["neighbours"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("bits", "name"),
+    [(0x8, "hw-slowdown"), (0x20, "sw-thermal-slowdown"), (0x40, "hw-thermal-slowdown"), (0x80, "hw-power-brake")],
+)
+def test_a_throttling_between_two_calm_ends_spoils_the_block(watched, bits: int, name: str) -> None:
+    found = watched(throttle=bits)
+
+    assert found["telemetry"][0]["throttle"] == [name]
+    assert found["spoiled"] == f"the GPU GPU-1 throttled: {name}"
+
+
+def test_a_power_cap_is_reported_and_spoils_nothing(watched) -> None:
+    found = watched(throttle=0x4)
+
+    assert found["telemetry"][0]["throttle"] == ["power-cap"]
+    assert found["spoiled"] == ""
+
+
+def test_a_throttling_shorter_than_the_looks_is_in_the_counters(watched) -> None:
+    found = watched({"thermal_ns": 5}, thermal_ns=1_000_005)
+
+    assert found["telemetry"][0]["violations"]["thermal"] == 1_000_000
+    assert found["spoiled"] == "the GPU GPU-1 throttled: thermal"
+
+
+def test_new_memory_errors_spoil_the_block_and_old_ones_do_not(watched) -> None:
+    assert watched({"ecc": 3}, ecc=5)["spoiled"] == "the GPU GPU-1 had 2 uncorrected memory errors"
+    assert watched({"ecc": 3})["spoiled"] == ""
+
+
+def test_another_process_on_the_gpu_refuses_the_comparison(watched) -> None:
+    found = watched({"processes": 2})
+
+    assert found["telemetry"][0]["foreign_processes"] == 2
+    assert found["neighbours"] == "the GPU GPU-1 is shared: 2 other compute processes"
+
+
+@pytest.mark.parametrize(("devices", "said"), [(1, ""), (3, "the GPU GPU-1 is shared: it is cut into 3 MIG devices")])
+def test_mig_neighbours_refuse_the_comparison(watched, devices: int, said: str) -> None:
+    assert watched({"mig_mode": 1, "mig_devices": devices})["neighbours"] == said
+
+
+def test_without_a_driver_nothing_is_recorded() -> None:
+    with telemetry.recorded(["GPU-1"]) as recorder:
+        pass
+
+    assert recorder.telemetry == ()
+    assert telemetry.spoiled(recorder.telemetry) == telemetry.neighbours(["GPU-1"]) == ""
+
+
+def test_the_gpus_of_a_run_are_chosen_by_index_or_uuid() -> None:
+    gpus = tuple(Gpu(index, "H100", f"GPU-{index}") for index in range(3))
+
+    assert telemetry.chosen(gpus, "all") == ("GPU-0", "GPU-1", "GPU-2")
+    assert telemetry.chosen(gpus, "2,0") == ("GPU-0", "GPU-2")
+    assert telemetry.chosen(gpus, "GPU-1") == ("GPU-1",)
+
+
+def test_a_gpu_that_tells_nothing_spoils_nothing() -> None:
+    assert telemetry.spoiled([Telemetry(gpu="GPU-1")]) == ""

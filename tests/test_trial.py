@@ -1,0 +1,239 @@
+"""Two arms measured in turn over the true wire, by the local engine; how fast they are is what their variables say.
+
+torch is a stand-in of a few lines here: what is tested is the order, the repeats and the judgement, not the sums.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci_gpu import catalogue, engines, guest, trial, verdict
+from ci_gpu.model import Host, ImageReport, Job, Policy, PulledImage, RunReport, Trial
+from ci_gpu.payload.wire import Event
+
+TORCH = """
+__version__ = "2.0"
+class version: cuda = None
+class cuda:
+    is_initialized = is_available = staticmethod(lambda: False)
+manual_seed = lambda seed: None
+"""
+
+CHECKS = '''
+import os
+from ci_gpu.payload import Fact, Metric
+
+def check_speed(device):
+    """A rate, and a count of bytes."""
+    rate = float(os.environ["RATE"])
+    if rate:
+        yield Metric("rate", "m/s", "higher", tuple(rate * (1 + share / 1000) for share in range(5)))
+    yield Metric("bytes", "B", "lower", (float(os.environ["BYTES"]),), exact=True)
+
+def check_steady(device):
+    """A time that is the same in both arms."""
+    yield Metric("time", "ms", "lower", (1.0, 1.01, 1.02))
+
+def check_fact(device):
+    """Nothing to measure."""
+    yield Fact("one", 1)
+'''
+
+
+class Recorder:
+    """Remembers the blocks."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[int, int, str]] = []
+
+    def block(self, pair: int, pairs: int, arm: str) -> None:
+        self.blocks.append((pair, pairs, arm))
+
+    def event(self, event: Event) -> None:
+        pass
+
+    def log(self, line: str) -> None:
+        pass
+
+
+def visit(torch: Path, **variables: str) -> guest.Visit:
+    return guest.Visit(
+        engine=engines.load("local"),
+        job=Job(image="", name="", labels=(), environment=(("PYTHONPATH", str(torch)), *variables.items())),
+        run="test",
+        device="cpu",
+        checks=catalogue.read({"speed": CHECKS}),
+        timeout=30,
+        user_sources={"speed": CHECKS},
+    )
+
+
+def examined(name: str, visited: guest.Visit) -> ImageReport:
+    answers = guest.examine(visited, Recorder())
+    return ImageReport(
+        name=name,
+        planned=tuple(check.id for check in visited.checks),
+        image=PulledImage(reference=name),
+        environment=answers.environment,
+        results=answers.results,
+    )
+
+
+@pytest.fixture
+def conduct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A whole trial of two arms, which differ in their variables, on a machine that stands still."""
+    (tmp_path / "torch.py").write_text(TORCH)
+    monkeypatch.setattr(trial, "_fixed_loop", lambda: 1.0)
+
+    def conduct(base: dict[str, str], head: dict[str, str], **design: object) -> tuple[Trial, ImageReport, Recorder]:
+        visits = [visit(tmp_path, **variables) for variables in (base, head)]
+        reports = [examined(name, each) for name, each in zip(("base", "head"), visits, strict=True)]
+        arms = trial.Arms(base=visits[0], head=visits[1], base_report=reports[0], head_report=reports[1])
+        watch = Recorder()
+        return trial.conduct(arms, trial.Design(**{"seed": "test", **design}), watch), reports[1], watch
+
+    return conduct
+
+
+def verdicts(found: Trial) -> dict[str, str]:
+    return {one.metric: one.verdict for one in found.metrics if not one.metric.startswith("image.")}
+
+
+def exit_code(found: Trial, head: ImageReport) -> int:
+    report = RunReport(
+        version="1", created="", device="cpu", gpus="none", engine="local", host=Host(), images=(head,), trial=found
+    )
+    return verdict.judge(report).exit_code
+
+
+SAME = {"RATE": "100", "BYTES": "4096"}
+
+
+def test_what_is_the_same_is_unchanged_after_six_pairs(conduct) -> None:
+    found, head, watch = conduct(SAME, SAME)
+
+    assert found.refused == ""
+    assert verdicts(found) == {
+        "speed.speed/rate": "unchanged",
+        "speed.speed/bytes": "unchanged",
+        "speed.steady/time": "unchanged",
+    }
+    assert [number for number, *_ in watch.blocks] == [pair for pair in range(1, 7) for _ in "AB"]
+    assert exit_code(found, head) == 0
+
+
+def test_the_arms_take_turns_in_being_first(conduct) -> None:
+    found, *_ = conduct(SAME, SAME, pairs=4)
+
+    assert found.order in ("ABBAABBA", "BAABBAAB")
+    assert {found.order[at : at + 2] for at in range(0, 8, 2)} == {"AB", "BA"}
+
+
+def test_only_checks_that_measure_are_repeated_in_an_order_of_the_pair_s_own(conduct) -> None:
+    found, *_ = conduct(SAME, SAME)
+    orders = {(block.pair, block.arm): tuple(result.check for result in block.results) for block in found.blocks}
+
+    assert {check for each in orders.values() for check in each} == {"speed.speed", "speed.steady", "image.import"}
+    assert all(orders[pair, "base"] == orders[pair, "head"] for pair in range(1, 7))
+    assert len(set(orders.values())) == 2
+
+
+def test_a_slower_head_is_confirmed_by_further_pairs_of_that_metric_alone(conduct) -> None:
+    found, head, watch = conduct(SAME, {**SAME, "RATE": "90"})
+    (rate,) = (one for one in found.metrics if one.metric == "speed.speed/rate")
+    (steady,) = (one for one in found.metrics if one.metric == "speed.steady/time")
+
+    assert (rate.verdict, rate.pairs) == ("regressed", 12)
+    assert rate.change == pytest.approx(-0.1)
+    assert (steady.verdict, steady.pairs) == ("unchanged", 6)
+    assert watch.blocks[-1][:2] == (12, 12)
+    assert exit_code(found, head) == 1
+
+
+def test_a_count_that_grew_is_red_without_statistics(conduct) -> None:
+    found, head, _ = conduct(SAME, {**SAME, "BYTES": "4100"})
+
+    assert verdicts(found)["speed.speed/bytes"] == "regressed"
+    assert exit_code(found, head) == 1
+
+
+def test_a_metric_that_vanished_is_red(conduct) -> None:
+    found, head, _ = conduct(SAME, {**SAME, "RATE": "0"}, pairs=2)
+
+    assert verdicts(found)["speed.speed/rate"] == "missing"
+    assert exit_code(found, head) == 1
+
+
+def test_a_metric_that_only_the_head_has_is_news(conduct) -> None:
+    found, head, _ = conduct({**SAME, "RATE": "0"}, SAME)
+
+    assert verdicts(found)["speed.speed/rate"] == "new"
+    assert exit_code(found, head) == 0
+
+
+def test_a_bound_in_another_unit_is_told_before_anything_is_measured(conduct) -> None:
+    from ci_gpu.errors import ConfigError
+    from ci_gpu.policy import policy
+
+    rules = policy("", "warn", {"speed.*/rate": {"floor": "95 km/h"}})
+
+    with pytest.raises(ConfigError, match="m/s"):
+        conduct(SAME, SAME, policy=rules)
+
+
+def test_a_head_below_its_floor_is_red_even_against_an_equal_base(conduct) -> None:
+    from ci_gpu.policy import policy
+
+    found, head, _ = conduct(SAME, SAME, policy=policy("", "warn", {"speed.*/rate": {"floor": "200 m/s"}}))
+
+    assert verdicts(found)["speed.speed/rate"] == "regressed"
+    assert exit_code(found, head) == 1
+
+
+def test_a_control_that_drifts_withdraws_what_was_timed(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is slower in every block of the head: the loop says so, and nothing is concluded."""
+    clock = iter(range(1_000_000))
+    arms: list[str] = []
+
+    def loop() -> float:
+        return (1.2 if arms[-1] == "head" else 1.0) + next(clock) % 7 * 1e-4
+
+    monkeypatch.setattr(trial, "_fixed_loop", loop)
+    monkeypatch.setattr(Recorder, "block", lambda self, pair, pairs, arm: arms.append(arm))
+    found, head, _ = conduct(SAME, {**SAME, "RATE": "90"})
+
+    assert "control drift" in found.refused
+    assert verdicts(found) == {
+        "speed.speed/rate": "inconclusive",
+        "speed.steady/time": "inconclusive",
+        "speed.speed/bytes": "unchanged",
+    }
+    assert exit_code(found, head) == 3
+
+
+def test_two_images_that_measure_nothing_are_not_compared(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_trial.CHECKS", CHECKS.replace("def check_s", "def not_a_check_s"))
+    found, head, _ = conduct(SAME, SAME)
+
+    assert found.refused == "neither image has a check that measures"
+    assert exit_code(found, head) == 3
+
+
+@pytest.mark.parametrize(("inconclusive", "code"), [("pass", 0), ("warn", 3), ("fail", 1)])
+def test_nothing_concluded_passes_only_where_the_user_says_so(inconclusive: str, code: int) -> None:
+    from ci_gpu.model import Comparison
+
+    doubtful = Comparison(metric="a.b/c", unit="s", better="lower", verdict="inconclusive", reason="noise")
+    found = Trial(base="base", head="head", policy=Policy(inconclusive=inconclusive), metrics=(doubtful,))
+    reasons = tuple(verdict._of_trial(found))
+
+    assert max((reason.exit_code for reason in reasons), default=0) == code
+
+
+def test_size_and_start_are_shown_and_block_nothing(conduct) -> None:
+    found, *_ = conduct(SAME, SAME, pairs=2)
+    (start,) = (one for one in found.metrics if one.metric == "image.import/torch")
+
+    assert (start.unit, start.gated, start.margin) == ("s", False, 0.1)

@@ -1,0 +1,109 @@
+"""What a user may say about a comparison, and what is no comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci_gpu import policy
+from ci_gpu.config import Wish, policy_of, targets, wish
+from ci_gpu.errors import ConfigError
+from ci_gpu.model import MetricRule, Policy
+
+NEW, OLD = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime", "pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def wished(*images: str, text: str = "", **given: str) -> Wish | None:
+    file = Path("ci-gpu.toml")
+    file.write_text(text)
+    return wish(targets(images, given, file), given, file)
+
+
+def test_without_a_baseline_nothing_is_compared() -> None:
+    assert wished(NEW) is None
+
+
+def test_a_baseline_is_a_reference_or_a_name_of_the_file_with_settings_of_its_own() -> None:
+    by_reference = wished(NEW, baseline=OLD)
+    by_name = wished(NEW, baseline="old", text=f'[images.old]\nimage = "{OLD}"\nentrypoint = "none"\n')
+
+    assert by_reference is not None
+    assert by_name is not None
+    assert str(by_reference.baseline.ref) == str(by_name.baseline.ref) == f"docker.io/{OLD}"
+    assert by_name.baseline.settings.entrypoint == "none"
+    assert by_reference.pairs == 6
+    assert by_reference.policy == Policy()
+
+
+def test_a_file_says_what_matters() -> None:
+    text = """
+[run]
+min-effect = "3%"
+inconclusive = "fail"
+pairs = 8
+selftest-slowdown = 0.05
+[metrics."matmul.throughput/*"]
+min-effect = 0.01
+floor = "600 TFLOP/s"
+[metrics."image.*"]
+gate = true
+ceiling = "20e9 B"
+"""
+    found = wished(NEW, baseline=OLD, text=text)
+
+    assert found is not None
+    assert (found.pairs, found.slowdown) == (8, 0.05)
+    assert found.policy == Policy(
+        min_effect=0.03,
+        inconclusive="fail",
+        rules=(
+            ("matmul.throughput/*", MetricRule(min_effect=0.01, floor=600.0, unit="TFLOP/s")),
+            ("image.*", MetricRule(ceiling=20e9, unit="B")),
+        ),
+    )
+    assert policy_of(Path("ci-gpu.toml")) == found.policy
+
+
+def test_one_comparison_is_of_two_images_in_containers() -> None:
+    with pytest.raises(ConfigError, match="a baseline was named for 2 images"):
+        wished(NEW, OLD, baseline=OLD)
+    with pytest.raises(ConfigError, match="the local engine has only one torch"):
+        wished(baseline=OLD, engine="local")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[metrics."a.*"]\nflor = "1 s"\n', r'\[metrics."a.\*"\] cannot be read'),
+        ('[metrics."a.*"]\ngate = "no"\n', "cannot be read"),
+        ('[metrics."a.*"]\nfloor = 600\n', "floor cannot be '600'"),
+        ('[metrics."a.*"]\nfloor = "600TFLOP/s"\n', "floor cannot be '600TFLOP/s'"),
+        ('[metrics."a.*"]\nfloor = "1 s"\nceiling = "2 ms"\n', "ceiling cannot be '2 ms'"),
+        ('[metrics."a.*"]\nmin-effect = "300%"\n', "min-effect cannot be '300%'"),
+        ('[metrics]\na = "b"\n', "cannot be read"),
+        ('metrics = "b"\n', "are tables"),
+        ('[metrcs."a.*"]\n', "unknown key 'metrcs'; did you mean 'metrics'"),
+        ("[run]\npairs = 1\n", "--pairs cannot be '1'"),
+        ('[run]\ninconclusive = "maybe"\n', "--inconclusive cannot be 'maybe'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_anything_starts(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        wished(NEW, baseline=OLD, text=text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("3%", 0.03), ("0.03", 0.03), (".5 %", 0.005), ("0", 0.0)])
+def test_a_share_is_a_percentage_or_a_fraction(text: str, value: float) -> None:
+    assert policy.fraction("min-effect", text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "3", "-3%", "3 percent", "nan", "1e-2", "100%"])
+def test_what_is_no_share_is_told(text: str) -> None:
+    with pytest.raises(ConfigError, match="min-effect cannot be"):
+        policy.fraction("min-effect", text)
