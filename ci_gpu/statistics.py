@@ -146,7 +146,7 @@ def t_sf(t: float, df: float) -> float:
     if math.isnan(t):
         return math.nan
     square = t * t
-    if square <= min(df, 1.0):  # near the middle the tail is taken from the half: no digits are lost in 1 - x
+    if square <= min(df, 9.0):  # near the middle the tail is taken from the half: no digits are lost in 1 - x
         tail = 0.5 - 0.5 * beta_cdf(square / (df + square), 0.5, df / 2)
     else:
         tail = 0.5 * beta_cdf(df / (df + square), df / 2, 0.5)
