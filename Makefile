@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 REPORTS := ci-gpu-report
 # What the tests need; with `--group benchmarks` other tools are asked, too, where they judge what we do.
-GROUPS ?= --group test
+TEST_GROUPS ?= --group test
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test lint format lock clean
@@ -48,5 +48,5 @@ $(VENV)/demo.done: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/test.done: $(VENV)/demo.done pyproject.toml
-	$(PIP) install --quiet $(GROUPS)
+	$(PIP) install --quiet $(TEST_GROUPS)
 	touch $@

@@ -16,7 +16,8 @@ from .nvml import Nvml, version
 from .wire import MOST_PACKAGES, Environment, Gpu
 
 _VARIABLES = re.compile(
-    r"(OMP|MKL|OPENBLAS)_NUM_THREADS|NVIDIA_\w+|CUDA_\w+|LD_LIBRARY_PATH|PYTORCH_(CUDA_)?ALLOC_CONF|(TORCH|CUBLAS)\w*TF32\w*"
+    r"(OMP|MKL|OPENBLAS)_NUM_THREADS|NVIDIA_\w+|CUDA_\w+|LD_LIBRARY_PATH|PYTORCH_(CUDA_)?ALLOC_CONF"
+    r"|(TORCH|CUBLAS)\w*TF32\w*"
 )
 _MAX_VALUE = 300
 _MAX_NAME = 100
