@@ -18,9 +18,9 @@ import msgspec
 
 from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
-from ci_gpu.clocks import balanced
 from ci_gpu.compare import compare, control, unclear, withdrawn
-from ci_gpu.margins import beyond_bounds, rule_of
+from ci_gpu.compare.clocks import balanced
+from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
 from ci_gpu.payload.timing import SLOWDOWN
 from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric

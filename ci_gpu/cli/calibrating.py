@@ -25,7 +25,8 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, rounds: in
 
     The reports are those of the last comparison. Exit 1 if a difference was seen where there is none.
     """
-    from ci_gpu import config, noise, pipeline
+    from ci_gpu import config, pipeline
+    from ci_gpu.compare import noise
 
     paths = options.paths(report_dir, given)
     said = {"pairs": 10, **{key: value for key, value in given.items() if value not in (None, "")}, "baseline": image}
@@ -47,7 +48,7 @@ def _table(trials: Sequence[Trial]) -> str:
 
 
 def _lines(trials: Sequence[Trial]) -> Iterator[str]:
-    from ci_gpu import noise
+    from ci_gpu.compare import noise
     from ci_gpu.reports import printable
 
     blocks = trials[-1].blocks if trials else ()

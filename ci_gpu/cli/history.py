@@ -147,7 +147,7 @@ def compact(url: str) -> int:
 
 def _changes(one: Series) -> tuple[ChangePoint, ...]:
     from ci_gpu import changes
-    from ci_gpu.margins import margin
+    from ci_gpu.compare.margins import margin
     from ci_gpu.model import Policy
 
     return changes.find(one, margin=margin(one.key.metric, one.unit, Policy()))

@@ -36,8 +36,8 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
     One process of each proves little about times: `ci-gpu run HEAD --baseline BASE` measures them in turn.
     """
     from ci_gpu import config, verdict
+    from ci_gpu.compare.side_by_side import side_by_side
     from ci_gpu.model import Summary
-    from ci_gpu.side_by_side import side_by_side
 
     both = side_by_side(summary_of(base).report, summary_of(head).report, config.policy_of(file))
     summary = Summary(report=both, verdict=verdict.judge(both))

@@ -23,8 +23,9 @@ from typing import Any
 
 import msgspec
 
-from ci_gpu.effects import FIRST_LOOK, FLOOR, PROVISIONAL, Effect, rule
-from ci_gpu.margins import beyond_bounds, margin, rule_of
+from ci_gpu.compare.effects import FIRST_LOOK, FLOOR, PROVISIONAL, Effect, rule
+from ci_gpu.compare.margins import beyond_bounds, margin, rule_of
+from ci_gpu.compare.readings import BASE, HEAD, Arm, Kind, Reading, read
 from ci_gpu.model import (
     IMPROVED,
     INCONCLUSIVE,
@@ -37,7 +38,6 @@ from ci_gpu.model import (
     Comparison,
     Policy,
 )
-from ci_gpu.readings import BASE, HEAD, Arm, Kind, Reading, read
 from ci_gpu.statistics import holm, paired_t
 
 __all__ = ["compare", "control", "margin", "unclear", "withdrawn"]

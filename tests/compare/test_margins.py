@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ci_gpu.compare.margins import beyond_bounds, margin, rule_of
 from ci_gpu.errors import ConfigError
-from ci_gpu.margins import beyond_bounds, margin, rule_of
 from ci_gpu.model import MetricRule, Policy
 
 

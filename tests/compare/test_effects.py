@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ci_gpu.effects import Effect, rule
+from ci_gpu.compare.effects import Effect, rule
 from ci_gpu.statistics import paired_t
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ci_gpu.clocks import balanced
+from ci_gpu.compare.clocks import balanced
 from ci_gpu.model import Block, Comparison, GpuState, Telemetry
 
 

@@ -7,9 +7,9 @@ from math import expm1, sqrt
 
 import msgspec
 
-from ci_gpu.effects import ALPHA, FLOOR
+from ci_gpu.compare.effects import ALPHA, FLOOR
+from ci_gpu.compare.readings import Reading, read
 from ci_gpu.model import IMPROVED, MISSING, NEW, REGRESSED, Block, Trial
-from ci_gpu.readings import Reading, read
 from ci_gpu.statistics import t_quantile, variance
 
 POWER = 0.8
