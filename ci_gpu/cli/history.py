@@ -1,169 +1,257 @@
-"""The history of what was measured."""
+"""``ci-gpu history``: the commands around the stores."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci_gpu.cli import reading
+from ci_gpu.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ci_gpu.history import Store
+    from ci_gpu.history.stores import Store
     from ci_gpu.model import ChangePoint, Series
 
-DEFAULT = "sqlite:///ci-gpu-history.db"
+FORMATS = ("records", "data.js", "smaller", "bigger", "otava")
 
-_store = click.option(
+_STORE = click.option(
     "--store",
     "url",
     metavar="URL",
     envvar="CI_GPU_HISTORY",
-    default=DEFAULT,
+    default="sqlite:///ci-gpu-history.db",
     show_default=True,
-    help="git, sqlite:///FILE or postgresql://…",
+    help="git:OWNER/REPOSITORY, sqlite:///FILE or postgresql://HOST/DATABASE.",
 )
 
 
 @click.group()
 def history() -> None:
-    """Keep, show and move what was measured, over upgrades of the image."""
+    """What earlier runs have measured.
+
+    Exit: 0 done; 2 usage, a file that is none, or a store that cannot be used; 5 GitHub refused.
+    """
 
 
-@history.command("add")
-@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
-@_store
-def add(reports: tuple[Path, ...], url: str) -> int:
-    """Add run.json files that were made in this environment."""
-    from ci_gpu.history.origin import origin
-    from ci_gpu.history.record import record
-
-    store = _opened(url)
-    for path in reports:
-        report = reading.summary_of(path)
-        added = store.add(record(report, origin(report.report, os.environ)))
-        click.echo(f"{path}: {'added' if added else 'was there already'}")
-    return 0
+def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, metavar, text in (
+        ("uuid", "HASH", "Only this GPU, by the hash that `list` shows."),
+        ("gpu", "NAME", "Only this model."),
+        ("branch", "NAME", "Only points of this branch."),
+        ("since", "TIME", "Only points since then, as 2026-11-23T00:00:00Z."),
+    ):
+        command = click.option(f"--{name}", metavar=metavar, default="", help=text)(command)
+    command = click.option("--last", metavar="N", type=click.IntRange(0), default=0, help="The newest N points.")(
+        command
+    )
+    return click.option("--pull", metavar="N", type=click.IntRange(0), default=0, help="And a pull request's.")(command)
 
 
 @history.command("list")
-@_store
+@_STORE
 def list_(url: str) -> int:
-    """List the series: a metric on one GPU, how many points, the last value."""
-    for one in _opened(url).series():
-        last = one.points[-1]
-        click.echo(f"{_name(one)}  {len(one.points)} points, last {last.value:.6g} {_safe(one.unit)} on {last.created}")
+    """List the series: how many points each has, and its newest value."""
+    from rich.table import Table
+
+    with _open(url) as store:
+        listed = store.keys()
+    table = Table("metric", "GPU", "id", "points", "newest", "unit", "when", box=None)
+    for each in listed:
+        cells = (each.key.metric, each.key.gpu, each.key.uuid, str(each.count), f"{each.last.value:.6g}")
+        table.add_row(*map(_cell, (*cells, each.unit, each.last.created)))
+    _print(table, bool(listed))
     return 0
 
 
 @history.command()
 @click.argument("metric")
-@_store
-@click.option("--gpu", default="", help="The hashed id of one GPU, as `list` shows it.")
-def show(metric: str, url: str, gpu: str) -> int:
-    """Show the points of a metric, and where its level changed."""
-    from ci_gpu.errors import ConfigError
+@_STORE
+@_filter_options
+def show(metric: str, url: str, **given: Any) -> int:
+    """Show the points of a metric, oldest first; one table a GPU."""
+    from rich.table import Table
 
-    found = _opened(url).series(metric, gpu)
-    if not found:
-        raise ConfigError(
-            f"there is no metric {metric[:100]!r} in the history", why="it was never measured", remedy="history list"
-        )
+    from ci_gpu.history.series import Filter
+    from ci_gpu.reports import printable
+
+    with _open(url) as store:
+        found = store.series(Filter(metric=metric, **given))
     for one in found:
-        click.echo(_name(one))
+        title = f"{one.key.metric} [{one.unit}, {one.better} is better] {one.key.gpu} {one.key.uuid}"
+        table = Table("when", "value", "±", "head / base", "image", "commit", "verdict", title=_cell(title), box=None)
         for point in one.points:
-            mask = f"  ({_safe(point.masked)})" if point.masked else ""
-            click.echo(f"  {point.created}  {point.value:>12.6g} {_safe(one.unit)}  {_safe(point.image)}{mask}")
-        for change in _changes(one):
-            runs = f"between {_safe(change.before)} and {_safe(change.after)}"
-            click.echo(f"  {change.state}: {change.change:+.1%} {runs}, seen by {', '.join(change.detectors)}")
+            change = f"{point.change:+.4f}" if point.change is not None else ""
+            words = f"masked: {point.masked}" if point.masked else point.verdict
+            cells = (point.created, f"{point.value:.6g}", f"{100 * point.deviation:.2f} %", change, point.image)
+            table.add_row(*map(_cell, (*cells, point.commit[:12], words)))
+        _print(table, True)
+        for step in _changes(one):
+            runs = printable(f"between {step.before} and {step.after}")
+            click.echo(f"{step.state}: {step.change:+.1%} {runs}, seen by {', '.join(step.detectors)}")
+    _nothing(found)
     return 0
 
 
 @history.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@_store
-def import_(files: tuple[Path, ...], url: str) -> int:
-    """Take over records, github-action-benchmark's data.js, or pytest-benchmark's JSON."""
-    from ci_gpu.history import formats
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_STORE
+@click.option("--salt", metavar="TEXT", envvar="CI_GPU_HISTORY_SALT", help="Of the hashes.  [default: the repository]")
+@click.option("--pull", metavar="N", type=click.IntRange(0), default=0, help="They belong to this pull request.")
+def import_(files: tuple[Path, ...], url: str, salt: str | None, pull: int) -> int:
+    """Add run.json reports, exported records, a data.js of github-action-benchmark, or pytest-benchmark's JSON.
 
-    store = _opened(url)
-    for path in files:
-        records = formats.read(path.read_text("utf-8", errors="replace"), str(path))
-        added = sum(store.add(one) for one in records)
-        click.echo(f"{path}: {added} of {len(records)} records added")
+    What is there already is left alone, so a file may be imported again.
+    """
+    from ci_gpu.history import reading
+
+    salt = salt if salt is not None else os.environ.get("GITHUB_REPOSITORY", "")
+    with _open(url) as store:
+        for file in files:
+            found = reading.records(_read(file), file.name, salt=salt, env=os.environ, pull=pull)
+            added = [store.add(record) for record in found]
+            click.echo(f"{file}: {sum(added)} added, {len(added) - sum(added)} were there already")
     return 0
 
 
 @history.command()
-@click.option("--format", "form", default="records", show_default=True, help="records, github-action-benchmark, otava")
+@_STORE
+@click.option("--format", "name", type=click.Choice(FORMATS), default="records", show_default=True)
+@click.option("--metric", metavar="ID", default="", help="Only this metric.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
-@_store
-def export(form: str, output: Path | None, url: str) -> int:
-    """Write the history for another store or tool."""
-    from ci_gpu.history import formats
+@_filter_options
+def export(url: str, name: str, metric: str, output: Path | None, **given: Any) -> int:
+    """Write the history for another store or another tool.
 
-    store = _opened(url)
-    text = formats.write(form, list(store.records()), store.series())
-    if output:
-        output.write_text(text, "utf-8")
-    else:
-        click.echo(text, nl=False)
+    records: everything, one JSON object a line, for `ci-gpu history import`. data.js, smaller and bigger:
+    github-action-benchmark's page, and the input of its customSmallerIsBetter and customBiggerIsBetter. otava: CSV.
+    """
+    from ci_gpu.history import ndjson
+    from ci_gpu.history.formats import github_action_benchmark as benchmark
+    from ci_gpu.history.formats import otava
+    from ci_gpu.history.series import Filter
+
+    with _open(url) as store:
+        if name == "records":
+            text = ndjson.text(store.records())
+        else:
+            found = store.series(Filter(metric=metric, **given))
+            writers: dict[str, Callable[[], str]] = {
+                "data.js": lambda: benchmark.write(found),
+                "smaller": lambda: benchmark.write_custom(found, "lower"),
+                "bigger": lambda: benchmark.write_custom(found, "higher"),
+                "otava": lambda: otava.write(found),
+            }
+            text = writers[name]()
+    _write(text, output)
+    return 0
+
+
+@history.command()
+@_STORE
+@click.option("--before", metavar="YYYY-MM", default="", help="Months before this one.  [default: the current one]")
+def compact(url: str, before: str) -> int:
+    """Put the finished months of a git store into one file a year. Nothing is lost, and old commits stay."""
+    import re
+
+    from ci_gpu.history.stores.git import Git
+
+    before = before or datetime.now(timezone.utc).strftime("%Y-%m")
+    if not re.fullmatch(r"\d{4}-(?:0[1-9]|1[0-2])", before):
+        raise ConfigError(f"{before[:20]!r} is no month", why="", remedy="write it like 2026-11")
+    with _open(url) as store:
+        if not isinstance(store, Git):
+            raise ConfigError("only a git store needs to be compacted", remedy="nothing: a database does it by itself")
+        click.echo(f"{store.compact(before)} files were put together")
     return 0
 
 
 @history.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@_store
+@_STORE
 @click.option("--title", default="ci-gpu history", show_default=True)
-def site(folder: Path, url: str, title: str) -> int:
+@_filter_options
+def site(folder: Path, url: str, title: str, **given: Any) -> int:
     """Write the history as a static site, for GitHub Pages or any web server."""
     from ci_gpu import site as pages
+    from ci_gpu.history.series import Filter, one_a_run
 
-    series = _opened(url).series()
+    with _open(url) as store:
+        series = tuple(one_a_run(each) for each in store.series(Filter(**given)))
     files = pages.render(series, {one.key: _changes(one) for one in series}, title=title)
-    pages.write(folder, files)
+    try:
+        pages.write(folder, files)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written: {error.strerror}", why="no such folder, or no right", remedy="choose another"
+        ) from error
     click.echo(f"{len(files)} files in {folder}; begin with {folder / 'index.html'}")
-    return 0
-
-
-@history.command()
-@_store
-def compact(url: str) -> int:
-    """Put what is older than this month into one file a year; a database has nothing to compact."""
-    from ci_gpu.history.git import GitStore
-
-    store = _opened(url)
-    if not isinstance(store, GitStore):
-        click.echo("a database compacts itself")
-        return 0
-    month = datetime.now(timezone.utc).strftime("%Y-%m")
-    click.echo(f"{store.compact(month)} records compacted")
     return 0
 
 
 def _changes(one: Series) -> tuple[ChangePoint, ...]:
     from ci_gpu import changes
     from ci_gpu.compare.margins import margin
+    from ci_gpu.history.series import one_a_run
     from ci_gpu.model import Policy
 
-    return changes.find(one, margin=margin(one.key.metric, one.unit, Policy()))
+    return changes.find(one_a_run(one), margin=margin(one.key.metric, one.unit, Policy()))
 
 
-def _opened(url: str) -> Store:
-    from ci_gpu.history import store
+@contextmanager
+def _open(url: str) -> Iterator[Store]:
+    from ci_gpu.history import stores
 
-    return store(url, os.environ)
+    store = stores.open_store(url, os.environ)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
-def _name(one: Series) -> str:
-    return f"{_safe(one.key.metric)}  v{one.key.version}  {_safe(one.key.gpu)} {_safe(one.key.uuid)}".rstrip()
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be read: {error.strerror}", why="it is not there", remedy="give the path of a file"
+        ) from error
 
 
-def _safe(text: str) -> str:
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{output} cannot be written: {error.strerror}", why="no such folder, or no right", remedy="choose another"
+        ) from error
+
+
+def _cell(text: str) -> Any:
+    """What a store holds is text and nothing more: neither markup nor escape sequences."""
+    from rich.text import Text
+
     from ci_gpu.reports import printable
 
-    return printable(text)
+    return Text(printable(text))
+
+
+def _print(table: Any, anything: bool) -> None:
+    from rich.console import Console
+
+    if anything:
+        Console(width=None if os.environ.get("COLUMNS") or os.isatty(1) else 200).print(table)
+    else:
+        _nothing(())
+
+
+def _nothing(found: tuple[Any, ...]) -> None:
+    if not found:
+        click.echo("nothing there; `ci-gpu history import run.json` adds a run", err=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
 def report(run_json: Path, name: str, output: Path | None) -> int:
     """Render a run.json again, in any format."""
+    _require_format(name)
     _show(summary_of(run_json), name, output)
     return 0
 
@@ -39,6 +40,7 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
     from ci_gpu.compare.side_by_side import side_by_side
     from ci_gpu.model import Summary
 
+    _require_format(name)
     both = side_by_side(summary_of(base).report, summary_of(head).report, config.policy_of(file))
     summary = Summary(report=both, verdict=verdict.judge(both))
     _show(summary, name, output)
@@ -59,8 +61,8 @@ def comment(run_json: Path, key: str | None, auto: bool) -> int:
     return 0
 
 
-def _show(summary: Summary, name: str, output: Path | None) -> None:
-    from ci_gpu import pipeline, reports
+def _require_format(name: str) -> None:
+    from ci_gpu import reports
 
     if name not in reports.names():
         raise ConfigError(
@@ -68,6 +70,11 @@ def _show(summary: Summary, name: str, output: Path | None) -> None:
             why="--format takes the name of a report",
             remedy=f"choose among {', '.join(reports.names())}",
         )
+
+
+def _show(summary: Summary, name: str, output: Path | None) -> None:
+    from ci_gpu import pipeline, reports
+
     if output:
         pipeline.write(summary, {name: output})
     else:

@@ -63,14 +63,13 @@ def run(
 
 
 def _remembered(summary: Summary, url: str) -> Summary:
-    """The summary with what the history knows, and the history with what this run measured."""
-    from ci_gpu import history
+    """The summary with what the history knew; the history has what this run measured."""
+    from ci_gpu.history import keeping
 
-    before = history.recalled(summary, url, os.environ) if summary.report.trial else summary
-    message = history.keep(summary, url, os.environ)
+    known, message = keeping.keep(summary, url, os.environ)
     if message:
         click.echo(message, err=True)
-    return before
+    return known
 
 
 def examined(targets: tuple[Target, ...], wish: Wish | None, *, verbose: bool) -> Summary:

@@ -1,219 +1,296 @@
-"""What is kept of one job, small and for ever: a point for each metric of each image. Pure.
+"""What is kept of one job: enough for every series it belongs to, and nothing that names a machine.
 
-What comes back out of a store is as hostile as anything else that others can write: `decode` checks it.
+The format's version is `FORMAT`; its history:
+
+    1   the first
+
+A store's content is hostile until `decode` has passed it: anybody who may push a branch can write it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from math import log, sqrt
-from statistics import median
+import hmac
+import math
+import re
+import statistics
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
-from ci_gpu.errors import ConfigError
-from ci_gpu.model import Block, Comparison, Host, ImageReport, Point, Series, SeriesKey, Summary, Trial
-from ci_gpu.payload.wire import PASSED, Metric
-from ci_gpu.statistics import variance
+from ci_gpu.history import medians
+from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial
+from ci_gpu.payload.wire import PASSED
 
 FORMAT = 1
-MAX_BYTES = 4 << 20
+MAX_WORDS = 1000  # characters that are kept of any one text
 
-_LARGEST = 10_000  # entries of one record
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a job ran and for what. ``salt`` keeps hardware ids apart from those of other repositories."""
-
-    run: str
-    repository: str = ""
-    branch: str = ""
-    commit: str = ""
-    pull_request: int = 0
-    salt: str = ""
+_MIG = re.compile(r"MIG (\d+[gc](?:\.\d+[a-z]+)*(?:\+[a-z.]+)*)")
+_MACHINE = re.compile(r"throttl|clock|control|shared|foreign|neighbou?r|power cap", re.IGNORECASE)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one image in one job."""
+class Software(msgspec.Struct, frozen=True, kw_only=True):
+    """What was inside an image. Its environment variables stay out: they may hold secrets."""
+
+    python: str = ""
+    torch: str = ""
+    cuda: str = ""
+    cudnn: str = ""
+    nccl: str = ""
+    triton: str = ""
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """One image of the job: asked for as ``reference``, resolved to ``digest``. ``size`` is in bytes."""
+
+    name: str
+    reference: str = ""
+    digest: str = ""
+    size: int = 0
+    software: Software = Software()
+    failure: str = ""  # its kind, such as "tag-not-found"
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What ran the job. ``id`` is a salted hash of its name."""
+
+    id: str = ""
+    machine: str = ""
+    system: str = ""
+    driver: str = ""
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one image; the words are those of `ci_gpu.model.Point`. ``arm``: base, head or empty."""
 
     key: SeriesKey
     unit: str
     better: str
-    point: Point
+    image: str  # the name of one of the record's images
+    arm: str = ""
+    value: float
+    deviation: float = 0.0
+    processes: int = 1
+    change: float | None = None
+    change_error: float | None = None
+    verdict: str = ""
+    reason: str = ""
+    masked: str = ""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. ``id`` names it for ever: the same job written twice is the same record."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One job. ``run`` is unique: the same job written twice is one record."""
 
     format: int = FORMAT
-    id: str
-    created: str
+    run: str
+    created: str  # RFC 3339, UTC
+    version: str = ""  # of what wrote it
     repository: str = ""
     branch: str = ""
     commit: str = ""
-    pull_request: int = 0
+    pull: int = 0  # the number of the pull request that it belongs to, or 0
+    device: str = ""
+    engine: str = ""
+    machine: Machine = Machine()
+    images: tuple[Image, ...] = ()
     conclusion: str = ""
-    entries: tuple[Entry, ...] = ()
+    order: str = ""
+    refused: str = ""
+    measurements: tuple[Measurement, ...] = ()
 
 
-def record(summary: Summary, origin: Origin) -> Record:
-    """The record of a run: of a comparison the head, linked to its base; else each image by its one process."""
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells two series of one GPU apart, as far as it is known. ``power_limit`` in W."""
+
+    power_limit: int = 0
+    ecc: str = ""
+    clocks: str = ""
+
+
+UNKNOWN = Conditions()
+
+
+def record(
+    summary: Summary,
+    *,
+    branch: str,
+    commit: str,
+    repository: str,
+    salt: str,
+    run: str = "",
+    pull: int = 0,
+    conditions: Conditions = UNKNOWN,
+) -> Record:
+    """The record of a run. ``run`` defaults to `run_name`; ``salt`` keeps the hashes of GPUs from being compared
+    between organisations."""
     report = summary.report
-    entries = tuple(_compared(summary, origin) if report.trial else _examined(summary, origin))
-    return Record(
-        id=origin.run,
+    kept = Record(
+        run=run or run_name(report, {}),
         created=report.created,
-        repository=origin.repository,
-        branch=origin.branch,
-        commit=origin.commit,
-        pull_request=origin.pull_request,
+        version=report.version,
+        repository=repository,
+        branch=branch,
+        commit=commit,
+        pull=pull,
+        device=report.device,
+        engine=report.engine,
+        machine=Machine(
+            id=hashed(report.host.name, salt),
+            machine=report.host.machine,
+            system=report.host.system,
+            driver=report.host.driver,
+        ),
+        images=tuple(_image(image) for image in report.images),
         conclusion=summary.verdict.conclusion,
-        entries=entries,
+        order=report.trial.order if report.trial else "",
+        refused=report.trial.refused if report.trial else "",
+        measurements=tuple(_measurements(report, salt, conditions)),
     )
+    return msgspec.convert(_clean(msgspec.to_builtins(kept)), Record)
 
 
-def encode(kept: Record) -> bytes:
-    """One line of JSON."""
-    return msgspec.json.encode(kept)
+def run_name(report: RunReport, env: Mapping[str, str]) -> str:
+    """A name that is the same each time for one report, and another for each leg of a matrix.
 
-
-def decode(data: bytes) -> Record:
-    """A record read back.
-
-    Raises:
-        ConfigError: it is none, or of another format, or too large.
+    In a workflow it starts with run, attempt and job; elsewhere with the time.
     """
-    try:
-        found = msgspec.json.decode(data, type=Record) if len(data) <= MAX_BYTES else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        found = None
-    if found is None or found.format != FORMAT or len(found.entries) > _LARGEST or not found.id:
-        raise ConfigError(
-            "a record of the history cannot be read",
-            why="it was damaged, or written by another program or a newer release",
-            remedy="look at it in the store; ci-gpu history export shows what can be read",
-            kind="damaged-history",
+    digest = hashlib.sha256(msgspec.json.encode(report, order="sorted")).hexdigest()[:12]
+    job = (env.get("GITHUB_RUN_ID", ""), env.get("GITHUB_RUN_ATTEMPT", "1"), env.get("GITHUB_JOB", "job"))
+    name = "-".join(job) if job[0] else re.sub(r"[-:]", "", report.created)
+    return f"{_UNSAFE.sub('_', name).strip('._-')[:120]}-{digest}"
+
+
+def hashed(identity: str, salt: str) -> str:
+    """HMAC-SHA-256 of a machine's or a GPU's identity, 16 hexadecimal digits; empty stays empty."""
+    return hmac.new(salt.encode(), identity.encode(), hashlib.sha256).hexdigest()[:16] if identity else ""
+
+
+def points(kept: Record) -> Iterator[tuple[Measurement, Point]]:
+    """Every measurement with the point that it is in its series."""
+    images = {image.name: image for image in kept.images}
+    for measured in kept.measurements:
+        image = images.get(measured.image, Image(name=measured.image))
+        yield (
+            measured,
+            Point(
+                run=kept.run,
+                created=kept.created,
+                image=image.reference or image.name,
+                digest=image.digest,
+                branch=kept.branch,
+                commit=kept.commit,
+                value=measured.value,
+                deviation=measured.deviation,
+                processes=measured.processes,
+                change=measured.change,
+                change_error=measured.change_error,
+                verdict=measured.verdict,
+                masked=measured.masked,
+            ),
         )
-    return found
 
 
-def folded(records: Iterable[Record]) -> tuple[Series, ...]:
-    """The series in some records, each with its oldest point first."""
-    found: dict[SeriesKey, list[Entry]] = {}
-    for kept in records:
-        for entry in kept.entries:
-            found.setdefault(entry.key, []).append(entry)
-    return tuple(_series(key, entries) for key, entries in found.items())
+def _clean(value: Any) -> Any:
+    """An image says what it likes of itself: what is kept of that is short and printable."""
+    if isinstance(value, str):
+        return "".join(character if ord(character) >= 32 else " " for character in value[:MAX_WORDS])
+    if isinstance(value, dict):
+        return {name: _clean(each) for name, each in value.items()}
+    return [_clean(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _series(key: SeriesKey, entries: list[Entry]) -> Series:
-    points = sorted((entry.point for entry in entries), key=lambda point: (point.created, point.run, point.image))
-    return Series(key=key, unit=entries[-1].unit, better=entries[-1].better, points=tuple(points))
+def _image(report: ImageReport) -> Image:
+    found, inside = report.image, report.environment
+    software = Software()
+    if inside:
+        software = Software(
+            python=inside.python,
+            torch=inside.torch,
+            cuda=inside.torch_cuda,
+            cudnn=inside.cudnn,
+            nccl=inside.nccl,
+            triton=inside.triton,
+        )
+    return Image(
+        name=report.name,
+        reference=found.reference,
+        digest=found.digest,
+        size=found.size,
+        software=software,
+        failure=report.failure.kind if report.failure else "",
+    )
 
 
-def chained(points: Iterable[Point]) -> Iterator[tuple[Point, float, float]]:
-    """The level of a metric over changes of image and of machine, as a factor of the first, with its relative error.
-
-    Links are the changes measured within one job, so the machine cancels; their errors add up in squares. A point
-    without a link is an anchor: from it the error counts anew.
-    """
-    level, error = 0.0, 0.0
-    for point in points:
-        if point.masked:
-            continue
-        if point.change is None:
-            error = 0.0
+def _measurements(report: RunReport, salt: str, conditions: Conditions) -> Iterator[Measurement]:
+    trial = report.trial
+    base_first = sorted(report.images, key=lambda image: trial is not None and image.name == trial.head)
+    for image in base_first:
+        key = _key(report, image, salt, conditions)
+        if trial and image.name in (trial.base, trial.head):
+            yield from _of_trial(trial, "head" if image.name == trial.head else "base", image.name, key)
         else:
-            level, error = level + point.change, sqrt(error**2 + (point.change_error or 0.0) ** 2)
-        yield point, level, error
+            yield from _of_image(image, key)
 
 
-def _compared(summary: Summary, origin: Origin) -> Iterator[Entry]:
-    """The base is no point: it would turn the line back at every run. The link to it has all that it tells."""
-    trial = summary.report.trial
-    head = next((image for image in summary.report.images if trial and image.name == trial.head), None)
-    if trial is None or head is None:
-        return
-    comparisons = {one.metric: one for one in trial.metrics}
-    for name, (metric, values) in _processes(trial.blocks).items():
-        point = _point(summary, origin, head, values)
-        yield _entry(summary, origin, head, name, metric, _linked(point, trial, comparisons.get(name)))
-
-
-def _processes(blocks: Iterable[Block]) -> Mapping[str, tuple[Metric, list[float]]]:
-    """By metric: the medians of the head's processes whose block counts."""
-    found: dict[str, tuple[Metric, list[float]]] = {}
-    for block in blocks:
-        for name, metric in block.metrics() if block.arm == "head" and not block.invalid else ():
-            value = _median(metric)
-            if value is not None:
-                found.setdefault(name, (metric, []))[1].append(value)
-    return found
-
-
-def _examined(summary: Summary, origin: Origin) -> Iterator[Entry]:
-    for image in summary.report.images:
-        for result, metric in image.metrics():
-            value = _median(metric) if result.outcome == PASSED else None
-            if value is not None:
-                point = _point(summary, origin, image, [value])
-                yield _entry(summary, origin, image, f"{result.check}/{metric.name}", metric, point)
-
-
-def _point(summary: Summary, origin: Origin, image: ImageReport, values: list[float]) -> Point:
-    logarithms = [log(value) for value in values]
-    return Point(
-        run=origin.run,
-        created=summary.report.created,
-        image=image.image.reference,
-        digest=image.image.digest,
-        branch=origin.branch,
-        commit=origin.commit,
-        value=median(values),
-        deviation=sqrt(variance(logarithms)) if len(values) > 1 else 0.0,
-        processes=len(values),
+def _key(report: RunReport, image: ImageReport, salt: str, conditions: Conditions) -> SeriesKey:
+    """The series of this run's metrics, but for the metric. A fractional GPU is named by its own UUID."""
+    inside = image.environment
+    gpus = (inside.gpus if inside else ()) or report.host.gpus
+    gpu = gpus[0] if gpus and report.device == "cuda" else None
+    if gpu is None:
+        cpu = (inside.cpu if inside else "") or report.host.machine
+        return SeriesKey(metric="", device=report.device, gpu=cpu, uuid=hashed(report.host.name, salt))
+    mig = _MIG.search(gpu.name)
+    return SeriesKey(
+        metric="",
+        device=report.device,
+        gpu=gpu.name,
+        uuid=hashed(gpu.uuid or report.host.name, salt),
+        mig=mig[1] if mig else "mig" if gpu.uuid.startswith("MIG-") else "",
+        power_limit=conditions.power_limit,
+        ecc=conditions.ecc,
+        clocks=conditions.clocks,
     )
 
 
-def _linked(point: Point, trial: Trial, comparison: Comparison | None) -> Point:
-    """The point with the change against the base of the same job."""
-    if comparison is None or comparison.change is None:
-        return msgspec.structs.replace(point, masked=trial.refused)
-    low, high = comparison.low, comparison.high
-    spread = (log(1 + high) - log(1 + low)) / 2 if low is not None and high is not None and low > -1 else None
-    return msgspec.structs.replace(
-        point,
-        change=log(1 + comparison.change),
-        change_error=None if spread is None else spread / 1.96,
-        verdict=comparison.verdict,
-        masked=trial.refused,
-    )
+def _of_image(image: ImageReport, key: SeriesKey) -> Iterator[Measurement]:
+    """The metrics of an image that was examined alone: one process each."""
+    for result, metric in image.metrics():
+        value = medians.median(metric.samples)
+        if result.outcome != PASSED or value is None:
+            continue
+        series = msgspec.structs.replace(key, metric=f"{result.check}/{metric.name}", version=metric.version)
+        yield Measurement(key=series, unit=metric.unit, better=metric.better, image=image.name, value=value)
 
 
-def _entry(summary: Summary, origin: Origin, image: ImageReport, name: str, metric: Metric, point: Point) -> Entry:
-    gpu, uuid = _hardware(summary, image)
-    key = SeriesKey(
-        metric=name,
-        version=metric.version,
-        device=summary.report.device,
-        gpu=gpu,
-        uuid=hashlib.sha256(f"{origin.salt}/{uuid}".encode()).hexdigest()[:16],
-        mig=uuid.partition("-")[0] if uuid.startswith("MIG-") else "",
-    )
-    return Entry(key=key, unit=metric.unit, better=metric.better, point=point)
+def _of_trial(trial: Trial, arm: str, image: str, key: SeriesKey) -> Iterator[Measurement]:
+    """The metrics of one arm; the head's carry the link to the base's."""
+    judged = {comparison.metric: comparison for comparison in trial.metrics}
+    for name, arm_medians in medians.of_arm(trial.blocks, arm).items():
+        found = judged.get(name) if arm == "head" else None
+        change, error = medians.link(trial.blocks, name) if arm == "head" else (None, None)
+        verdict, reason = (found.verdict, found.reason) if found else ("", "")
+        values = tuple(arm_medians.values.values())
+        yield Measurement(
+            key=msgspec.structs.replace(key, metric=name, version=arm_medians.metric.version),
+            unit=arm_medians.metric.unit,
+            better=arm_medians.metric.better,
+            image=image,
+            arm=arm,
+            value=statistics.median(values),
+            deviation=_deviation(values),
+            processes=len(values),
+            change=change,
+            change_error=error,
+            verdict=verdict,
+            reason=reason,
+            masked=trial.refused or (reason if verdict == "inconclusive" and _MACHINE.search(reason) else ""),
+        )
 
 
-def _hardware(summary: Summary, image: ImageReport) -> tuple[str, str]:
-    """Model and id of what did the work: the GPU, or on the CPU the processor and the machine's name."""
-    host: Host = summary.report.host
-    if summary.report.device != "cuda":
-        return (image.environment.cpu if image.environment else "") or host.machine, host.name
-    gpus = (image.environment.gpus if image.environment else ()) or host.gpus
-    return (gpus[0].name, gpus[0].uuid) if gpus else ("", "")
-
-
-def _median(metric: Metric) -> float | None:
-    """Of the samples; None where one of them cannot be true."""
-    samples = [sample for sample in metric.samples if sample is not None and sample > 0]
-    return median(samples) if samples and len(samples) == len(metric.samples) else None
+def _deviation(values: tuple[float, ...]) -> float:
+    if len(values) < 2 or min(values) <= 0:
+        return 0.0
+    return statistics.stdev(math.log(value) for value in values)

@@ -1,229 +1,187 @@
-"""SQLite for one machine and PostgreSQL for a fleet: one schema, by SQLAlchemy Core.
-
-One transaction a record, under the unique id of its job: a job that is killed leaves nothing, and one that is run
-twice changes nothing. A series is found by its index, however many rows there are beside it.
-"""
+"""The store in a database: SQLAlchemy Core, one transaction a record."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, Engine, Row, Select, func, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ci_gpu.errors import ConfigError
-from ci_gpu.history.record import Entry, Record
+from ci_gpu.history import document
+from ci_gpu.history.record import Measurement, Record, points
+from ci_gpu.history.series import Filter, Listed, key_order
+from ci_gpu.history.tables import KEY, VERSION, metadata, point, run, schema_version, series
 from ci_gpu.model import Point, Series, SeriesKey
 
-BUSY_SECONDS = 60
-"""How long a writer waits for the others to finish."""
+_POINT = tuple(name for name in Point.__struct_fields__ if name not in ("run", "commit"))
 
 
-def open_store(url: str, env: Mapping[str, str]) -> SqlStore:
-    """The database, with its tables.
+class Sql:
+    """A database. ``insert`` is its dialect's, which knows ON CONFLICT; ``lock`` lets one process make the tables."""
 
-    Raises:
-        ConfigError: SQLAlchemy or the driver is missing, or the database cannot be reached.
-    """
-    try:
-        import sqlalchemy
-    except ImportError as error:
-        raise _missing("sqlalchemy") from error
-    address = sqlalchemy.make_url(url)
-    if address.drivername == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
-    try:
-        return SqlStore(_engine(sqlalchemy, address))
-    except ImportError as error:
-        raise _missing("psycopg") from error
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise _unreachable(address.render_as_string(hide_password=True), error) from error
+    def __init__(self, engine: Engine, insert: Callable[..., Any], lock: str) -> None:
+        self._engine, self._insert = engine, insert
+        with self._transaction() as connection:
+            connection.exec_driver_sql(lock)
+            _make(connection, insert)
 
+    def add(self, record: Record) -> bool:
+        data = document.encode(record)
+        with self._transaction() as connection:
+            values = {
+                "name": record.run,
+                "created": record.created,
+                "repository": record.repository,
+                "commit_id": record.commit,
+                "document": data,
+            }
+            new = self._insert(run).values(values).on_conflict_do_nothing().returning(run.c.id)
+            identity = connection.execute(new).scalar_one_or_none()
+            if identity is None:
+                return False
+            rows = self._point_rows(connection, record, identity)
+            if rows:
+                connection.execute(point.insert(), rows)
+            return True
 
-class SqlStore:
-    """An open database."""
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        self._run, self._series, self._point = _tables(engine)
-        self._ids: dict[tuple[SeriesKey, str, str], int] = {}  # of series that are committed: they never change
-
-    def add(self, kept: Record) -> bool:
-        """Keep a record; False if the job's was there already."""
-        from sqlalchemy.exc import IntegrityError
-
-        for _ in range(3):
-            try:
-                with self._engine.begin() as connection:
-                    if self._have(connection, kept.id):
-                        return False
-                    connection.execute(self._run.insert().values(**_run_row(kept)))
-                    ids = {
-                        key: self._series_id(connection, *key) for key in dict.fromkeys(map(_of_series, kept.entries))
-                    }
-                    rows = [_point_row(kept, entry, ids[_of_series(entry)]) for entry in kept.entries]
-                    if rows:
-                        connection.execute(self._point.insert(), rows)
-                self._ids |= ids
-                return True
-            except IntegrityError:  # another writer made the same series, or wrote the same job
-                continue
-        return False
-
-    def series(self, metric: str = "", gpu: str = "") -> tuple[Series, ...]:
-        """The series of a metric and a GPU, each by its index, without what pull requests measured."""
-        table = self._series
-        question = table.select().order_by(table.c.id)
-        question = question.where(table.c.metric == metric) if metric else question
-        question = question.where(table.c.uuid == gpu) if gpu else question
-        with self._engine.connect() as connection:
-            found = connection.execute(question).mappings().all()
-            filled = (self._filled(connection, row) for row in found)
-            return tuple(series for series in filled if series.points)
+    def series(self, wanted: Filter) -> tuple[Series, ...]:
+        with self._transaction() as connection:
+            found = connection.execute(_wanted_series(wanted)).all()
+            read = [_series(row, _points(connection, row.id, wanted)) for row in found]
+        ordered = sorted((one for one in read if one.points), key=_order)
+        return tuple(ordered)
 
     def records(self) -> Iterator[Record]:
-        """Everything, oldest first, a job at a time."""
-        with self._engine.connect() as connection:
-            for row in connection.execute(self._run.select().order_by(self._run.c.created, self._run.c.id)).mappings():
-                fields = {name: row[name] for name in _RUN}
-                yield Record(**fields, entries=tuple(self._entries(connection, row["id"])))
+        with self._transaction() as connection:
+            every = select(run.c.name, run.c.document).order_by(run.c.created, run.c.name)
+            for row in connection.execution_options(yield_per=500).execute(every):
+                yield document.decode(bytes(row.document), f"the run {row.name!r}")
 
-    def _have(self, connection: Any, run: str) -> bool:
-        return connection.execute(self._run.select().where(self._run.c.id == run)).first() is not None
+    def keys(self) -> tuple[Listed, ...]:
+        counted = select(point.c.series, func.count()).where(point.c.pull == 0).group_by(point.c.series)
+        with self._transaction() as connection:
+            counts = {row[0]: row[1] for row in connection.execute(counted)}
+            read = []
+            for row in connection.execute(select(series)).all():
+                if row.id in counts:
+                    last = _points(connection, row.id, Filter(last=1))[-1]
+                    read.append(
+                        Listed(key=_key(row), unit=row.unit, better=row.better, count=counts[row.id], last=last)
+                    )
+        return tuple(sorted(read, key=_order))
 
-    def _series_id(self, connection: Any, key: SeriesKey, unit: str, better: str) -> int:
-        if (key, unit, better) in self._ids:
-            return self._ids[key, unit, better]
-        fields, table = msgspec.structs.asdict(key), self._series
-        found = connection.execute(table.select().where(*(table.c[name] == fields[name] for name in fields))).first()
-        if found is not None:
-            return int(found.id)
-        made = connection.execute(table.insert().values(**fields, unit=unit, better=better))
-        return int(made.inserted_primary_key[0])
+    def close(self) -> None:
+        self._engine.dispose()
 
-    def _filled(self, connection: Any, row: Any) -> Series:
-        point, run = self._point, self._run
-        question = point.select().join(run, run.c.id == point.c.run).order_by(point.c.created, point.c.run)
-        question = question.where(point.c.series == row["id"], run.c.pull_request == 0)
-        points = tuple(_point(each) for each in connection.execute(question).mappings())
-        return Series(key=_key(row), unit=row["unit"], better=row["better"], points=points)
+    def _point_rows(self, connection: Connection, record: Record, identity: int) -> list[dict[str, Any]]:
+        found = list(points(record))
+        known = self._series_ids(connection, {_identity(measured) for measured, _ in found})
+        return [
+            {
+                **{name: getattr(each, name) for name in _POINT},
+                "series": known[_identity(measured)],
+                "run": identity,
+                "run_name": record.run,
+                "commit_id": record.commit,
+                "place": place,
+                "pull": record.pull,
+            }
+            for place, (measured, each) in enumerate(found)
+        ]
 
-    def _entries(self, connection: Any, run: str) -> Iterator[Entry]:
-        joined = self._point.join(self._series, self._point.c.series == self._series.c.id)
-        from sqlalchemy import select
+    def _series_ids(self, connection: Connection, identities: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:
+        """The series' rows, made where they are missing; always in one order, so that no two writers wait crosswise."""
+        names, found = (*KEY, "unit", "better"), {}
+        for identity in sorted(identities, key=str):
+            values = dict(zip(names, identity, strict=True))
+            same = select(series.c.id).where(*(series.c[name] == value for name, value in values.items()))
+            row = connection.execute(same).scalar_one_or_none()
+            if row is None:
+                connection.execute(self._insert(series).values(values).on_conflict_do_nothing())
+                row = connection.execute(same).scalar_one()
+            found[identity] = row
+        return found
 
-        question = select(self._point, self._series).select_from(joined).where(self._point.c.run == run)
-        for row in connection.execute(question.order_by(self._point.c.id)).mappings():
-            yield Entry(key=_key(row), unit=row["unit"], better=row["better"], point=_point(row))
-
-
-_RUN = ("id", "created", "repository", "branch", "commit", "pull_request", "conclusion")
-
-
-def _run_row(kept: Record) -> dict[str, Any]:
-    return {name: getattr(kept, name) for name in _RUN}
-
-
-def _of_series(entry: Entry) -> tuple[SeriesKey, str, str]:
-    return entry.key, entry.unit, entry.better
-
-
-def _point_row(kept: Record, entry: Entry, series: int) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(entry.point), "run": kept.id, "series": series}
-
-
-def _key(row: Any) -> SeriesKey:
-    return SeriesKey(**{name: row[name] for name in SeriesKey.__struct_fields__})
-
-
-def _point(row: Any) -> Point:
-    return Point(**{name: row[name] for name in Point.__struct_fields__})
-
-
-def _engine(sqlalchemy: Any, address: Any) -> Any:
-    if address.get_backend_name() != "sqlite":
-        return sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
-    engine = sqlalchemy.create_engine(address, connect_args={"timeout": BUSY_SECONDS}, poolclass=sqlalchemy.NullPool)
-
-    sqlalchemy.event.listen(engine, "connect", _connected)
-    sqlalchemy.event.listen(engine, "begin", _begun)
-    return engine
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise unusable(self._engine.url.render_as_string(hide_password=True), error) from error
 
 
-def _connected(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the module would begin late, and take its lock late
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begun(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _tables(engine: Any) -> tuple[Any, Any, Any]:
-    from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
-
-    def text(name: str) -> Any:
-        return Column(name, Text, nullable=False)
-
-    data = MetaData()
-    run = Table(
-        "ci_gpu_run",
-        data,
-        Column("id", Text, primary_key=True),
-        *map(text, ("created", "repository")),
-        *map(text, ("branch", "commit")),
-        Column("pull_request", Integer),
-        text("conclusion"),
-    )
-    names = SeriesKey.__struct_fields__
-    whole = ("version", "power_limit")
-    series = Table(
-        "ci_gpu_series",
-        data,
-        Column("id", Integer, primary_key=True),
-        *(Column(name, Integer if name in whole else Text, nullable=False) for name in names),
-        text("unit"),
-        text("better"),
-        UniqueConstraint(*names),
-    )
-    point = Table(
-        "ci_gpu_point",
-        data,
-        Column("id", Integer, primary_key=True),
-        Column("run", ForeignKey(run.c.id), nullable=False, index=True),
-        Column("series", ForeignKey(series.c.id), nullable=False),
-        *map(text, ("created", "image", "digest")),
-        *map(text, ("branch", "commit", "verdict", "masked")),
-        Column("value", Float, nullable=False),
-        Column("deviation", Float),
-        Column("processes", Integer),
-        Column("change", Float),
-        Column("change_error", Float),
-        Index("ci_gpu_point_of_series", "series", "created", "run"),
-    )
-    for _ in range(5):
-        with contextlib.suppress(Exception):  # two at once make the same tables: the second finds them
-            data.create_all(engine)
-            return run, series, point
-    data.create_all(engine)
-    return run, series, point
-
-
-def _missing(package: str) -> ConfigError:
+def unusable(url: str, error: Exception) -> ConfigError:
+    """The error of a database that cannot be used; it never shows a password."""
+    said = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip().partition("\n")[0][:200]
+    wrong = isinstance(error, ArgumentError)
     return ConfigError(
-        f"the history in a database needs {package}",
-        why="it is not a dependency of every user's",
-        remedy="pip install 'ci-gpu[history]'",
-        kind="missing-extra",
+        f"the history at {url} cannot be used: {said}",
+        why="the URL is wrong" if wrong else "it is not there, not reachable, or no database",
+        remedy="check --store (or CI_GPU_HISTORY)",
+        kind="bad-store",
     )
 
 
-def _unreachable(address: str, error: Exception) -> ConfigError:
-    return ConfigError(
-        f"the history at {address} cannot be opened: {str(error).splitlines()[0][:200]}",
-        why="there is no such database, or it does not let this user in",
-        remedy="check the address; for SQLite its folder must exist",
-        kind="history-unreachable",
+def _make(connection: Connection, insert: Callable[..., Any]) -> None:
+    metadata.create_all(connection)
+    connection.execute(insert(schema_version).values(version=VERSION).on_conflict_do_nothing())
+    found = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
+    if found != VERSION:
+        raise ConfigError(
+            f"the history has schema {found}, and this ci-gpu knows {VERSION}",
+            why="a newer ci-gpu has written it",
+            remedy="use that one, or export its records to another store",
+            kind="bad-store",
+        )
+
+
+def _wanted_series(wanted: Filter) -> Select[Any]:
+    asked = {"metric": wanted.metric, "gpu": wanted.gpu, "uuid": wanted.uuid}
+    if wanted.key is not None:
+        asked = {name: getattr(wanted.key, name) for name in KEY} | {
+            name: value for name, value in asked.items() if value
+        }
+        return select(series).where(*(series.c[name] == value for name, value in asked.items()))
+    return select(series).where(*(series.c[name] == value for name, value in asked.items() if value))
+
+
+def _points(connection: Connection, identity: int, wanted: Filter) -> tuple[Point, ...]:
+    """Oldest first; the newest are read first, so that a few of many cost little."""
+    order = (point.c.created.desc(), point.c.run_name.desc(), point.c.place.desc())
+    query = (
+        select(point)
+        .where(point.c.series == identity, point.c.pull.in_((0, wanted.pull)) if wanted.pull else point.c.pull == 0)
+        .order_by(*order)
     )
+    if wanted.branch:
+        query = query.where(point.c.branch == wanted.branch)
+    if wanted.since:
+        query = query.where(point.c.created >= wanted.since)
+    rows = connection.execute(query.limit(wanted.last) if wanted.last else query).all()
+    return tuple(_point(row) for row in reversed(rows))
+
+
+def _point(row: Row[Any]) -> Point:
+    fields = row._mapping
+    return Point(run=fields["run_name"], commit=fields["commit_id"], **{name: fields[name] for name in _POINT})
+
+
+def _series(row: Row[Any], found: tuple[Point, ...]) -> Series:
+    return Series(key=_key(row), unit=row.unit, better=row.better, points=found)
+
+
+def _key(row: Row[Any]) -> SeriesKey:
+    return msgspec.convert({name: row._mapping[name] for name in KEY}, SeriesKey)
+
+
+def _identity(measured: Measurement) -> tuple[Any, ...]:
+    return (*(getattr(measured.key, name) for name in KEY), measured.unit, measured.better)
+
+
+def _order(one: Series | Listed) -> tuple[str, ...]:
+    return (*key_order(one.key), one.unit, one.better)

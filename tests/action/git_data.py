@@ -58,7 +58,7 @@ class GitData:
         return 200, self._ref(name, body["sha"])
 
     def _post_blobs(self, _: str, body: dict[str, Any]) -> tuple[int, Any]:
-        data = body["content"].encode()
+        data = base64.b64decode(body["content"]) if body["encoding"] == "base64" else body["content"].encode()
         sha = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
         self.blobs[sha] = data
         return 201, {"sha": sha, "url": self._url("blobs", sha)}

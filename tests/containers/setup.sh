@@ -3,6 +3,6 @@
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 packages=(podman runc netavark aardvark-dns docker.io docker-registry debootstrap apache2-utils
-  chromium chromium-driver)
+  chromium chromium-driver postgresql)
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${packages[@]}"

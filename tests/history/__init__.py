@@ -1,1 +1,1 @@
-"""Tests of the history."""
+"""What is remembered, and by every store alike."""

@@ -1,183 +1,163 @@
-"""A branch through GitHub's Git Data API: races, refusals and rate limits, over objects in memory."""
+"""The branch survives what GitHub does on a bad day: nothing is lost, doubled or forced."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from itertools import count
 
 import pytest
 
 from ci_gpu.errors import ConfigError, GitHubError
-from ci_gpu.history import store
-from ci_gpu.history.git import BRANCH, GitStore
-from tests.action.git_data import GitData
-from tests.github.scripted import Answer, Asked, GitHub, github
-from tests.history.records import record
+from ci_gpu.history.branch import TRIES, Branch
+from ci_gpu.history.series import Filter
+from ci_gpu.history.stores.git import Git
+from tests.history import records
+from tests.history.git_data import REPOSITORY, Fault, GitData
 
-REPOSITORY = "octo-org/octo-repo"
-
-
-class Served:
-    """GitHub with injected troubles: each is (method and noun, answer), used up one by one."""
-
-    def __init__(self) -> None:
-        self.git = GitData(REPOSITORY)
-        self.troubles: list[tuple[str, Answer]] = []
-
-    def answer(self, asked: Asked) -> Answer:
-        noun = f"{asked.method} {asked.path.partition('/git/')[2].partition('/')[0].partition('?')[0]}"
-        for trouble in self.troubles:
-            if trouble[0] == noun:
-                self.troubles.remove(trouble)
-                return trouble[1]
-        found = self.git.answer(asked.method, asked.path.partition("?")[0], asked.body or {})
-        assert found is not None
-        return Answer(*found)
+SECONDARY = Fault(403, {"message": "You have exceeded a secondary rate limit"}, {"retry-after": "7"})
+PRIMARY = Fault(403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"})
+STALE = Fault(422, {"message": "Update is not a fast forward"})
+CONFLICT = Fault(409, {"message": "Conflict"})
+DOWN = Fault(502, {})
+LOST = Fault(502, {}, done=True)
 
 
-@pytest.fixture
-def served() -> Served:
-    return Served()
+def _git(state: GitData, slept: list[float]) -> Git:
+    return Git(Branch("t", state.url, REPOSITORY, "ci-gpu-history", pause=slept.append))
 
 
-@pytest.fixture
-def server(served: Served):
-    with github(served.answer) as up:
-        yield up
+@pytest.mark.parametrize("fault", [SECONDARY, PRIMARY, STALE, CONFLICT, DOWN, LOST], ids=str)
+@pytest.mark.parametrize("nth", range(1, 8))
+def test_one_fault_at_any_request_costs_only_time(github: GitData, fault: Fault, nth: int) -> None:
+    """But 422 outside of the ref, which GitHub gives for a content that it never takes, is tried again as well."""
+    slept: list[float] = []
+    store = _git(github, slept)
+    store.add(records.record(1))
+    before = len(github.calls)
+    github.fault = lambda method, path, number: fault if number == before + nth else None
+    assert store.add(records.record(2)) is True
+    assert store.add(records.record(2)) is False
+    assert [each.run for each in store.records()] == ["run-2026-11-1", "run-2026-11-2"]
+    assert github.commits() == 2
+    assert slept
 
 
-@pytest.fixture
-def opened(server: GitHub) -> Callable[[], GitStore]:
-    return lambda: GitStore(server.api(), REPOSITORY, sleep=server.slept.append)
+def test_the_first_record_makes_a_branch_without_parents(github: GitData) -> None:
+    assert _git(github, []).add(records.record(1)) is True
+    assert list(github.files()) == ["v1/2026/11/run-2026-11-1.json"]
+    assert github.commits() == 1
 
 
-def test_the_first_record_makes_the_branch_and_the_second_adds_a_file(served: Served, opened) -> None:
-    assert opened().add(record("run-1")) is True
-    assert opened().add(record("run-2", created="2026-12-01T00:00:00+00:00")) is True
-
-    assert sorted(served.git.files(BRANCH)) == ["README.md", "v1/2026/11/run-1.json", "v1/2026/12/run-2.json"]
-    assert [one.id for one in opened().records()] == ["run-1", "run-2"]
-    assert [len(series.points) for series in opened().series("matmul.throughput/x")] == [2]
+def test_a_pull_requests_record_lies_beside_the_main_ones(github: GitData) -> None:
+    _git(github, []).add(records.record(1, pull=12))
+    assert list(github.files()) == ["pr/12/run-2026-11-1.json"]
 
 
-def test_the_same_job_twice_is_one_file_and_no_second_commit(served: Served, opened) -> None:
-    assert [opened().add(record()), opened().add(record())] == [True, False]
-    assert len(served.git.commits) == 1
+def test_after_ten_tries_it_gives_up_with_what_to_do(github: GitData) -> None:
+    slept: list[float] = []
+    store = _git(github, slept)
+    store.add(records.record(1))
+    github.fault = lambda method, path, number: STALE if method == "PATCH" else None
+    with pytest.raises(GitHubError, match="422") as caught:
+        store.add(records.record(2))
+    assert caught.value.exit_code == 5
+    assert "history import" in caught.value.remedy
+    assert len(slept) == TRIES - 1
+    assert all(0.2 * min(30, 2**n) <= wait <= min(30, 2**n) for n, wait in enumerate(slept))
 
 
-def test_what_a_pull_request_measured_lies_apart(served: Served, opened) -> None:
-    opened().add(record("run-1", pull_request=12))
-
-    assert "pr/12/run-1.json" in served.git.files(BRANCH)
-    assert opened().series() == ()
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        ("PATCH refs", Answer(422, {"message": "Update is not a fast forward"})),
-        ("PATCH refs", Answer(409, {"message": "Conflict"})),
-        ("POST trees", Answer(502, {"message": "Server Error"})),
-        ("POST blobs", Answer(500, {"message": "Server Error"})),
-        ("GET ref", Answer(503, {})),
-        ("POST commits", Answer(403, {"message": "You have exceeded a secondary rate limit"}, {"retry-after": "3"})),
-        ("POST blobs", Answer(429, {"message": "API rate limit exceeded"}, {"retry-after": "2"})),
-    ],
-)
-def test_a_trouble_that_passes_costs_a_pause_and_no_record(served: Served, server: GitHub, opened, trouble) -> None:
-    opened().add(record("run-1"))
-    served.troubles = [trouble, trouble]
-
-    assert opened().add(record("run-2")) is True
-    assert served.troubles == []
-    assert {"v1/2026/11/run-1.json", "v1/2026/11/run-2.json"} < set(served.git.files(BRANCH))
-    assert len(server.slept) >= 2
+def test_a_token_that_may_only_read_is_told_so_at_once(github: GitData) -> None:
+    refused = Fault(403, {"message": "Resource not accessible by integration"})
+    github.fault = lambda method, path, number: refused if method == "POST" else None
+    slept: list[float] = []
+    with pytest.raises(GitHubError, match="403") as caught:
+        _git(github, slept).add(records.record(1))
+    assert "contents: write" in caught.value.remedy
+    assert slept == []
 
 
-def test_a_branch_that_another_made_first_is_used(served: Served, opened) -> None:
-    served.troubles = [("POST refs", Answer(422, {"message": "Reference already exists"}))]
-
-    assert opened().add(record("run-1")) is True
-    assert "v1/2026/11/run-1.json" in served.git.files(BRANCH)
-
-
-def test_a_token_that_may_only_read_is_told_at_once(served: Served, server: GitHub, opened) -> None:
-    served.troubles = [("POST blobs", Answer(403, {"message": "Resource not accessible by integration"}))]
-
-    with pytest.raises(GitHubError) as error:
-        opened().add(record())
-    assert error.value.kind == "read-only-token"
-    assert server.slept == []
+def test_a_rate_limit_longer_than_our_patience_is_exit_5(github: GitData) -> None:
+    limit = Fault(429, {"message": "rate limit"}, {"retry-after": "4000"})
+    github.fault = lambda method, path, number: limit
+    with pytest.raises(GitHubError) as caught:
+        _git(github, []).add(records.record(1))
+    assert (caught.value.kind, caught.value.exit_code) == ("github-rate-limited", 5)
 
 
-def test_a_conflict_without_end_is_given_up_after_ten_tries(served: Served, server: GitHub, opened) -> None:
-    opened().add(record("run-1"))
-    served.troubles = [("PATCH refs", Answer(409, {"message": "Conflict"}))] * 20
+def test_a_hostile_file_on_the_branch_is_refused_and_one_that_is_not_ours_is_left_alone(github: GitData) -> None:
+    branch = Branch("t", github.url, REPOSITORY, "ci-gpu-history")
+    branch.add("README.md", b"hello", "by hand")
+    store = _git(github, [])
+    store.add(records.record(1))
+    assert len(list(store.records())) == 1
+    branch.add("v1/2026/11/evil.json", b'{"format": 1, "run": "../x"}', "by hand")
+    with pytest.raises(ConfigError, match=r"v1/2026/11/evil\.json is no record"):
+        list(store.records())
 
+
+def test_a_listing_that_is_cut_off_is_an_error_and_not_a_shorter_history(github: GitData) -> None:
+    store = _git(github, [])
+    store.add(records.record(1))
+    cut = Fault(200, {"tree": [], "truncated": True})
+    github.fault = lambda method, path, number: cut if "/trees/" in path else None
+    with pytest.raises(GitHubError, match="more files than GitHub lists"):
+        list(store.records())
+
+
+@pytest.mark.parametrize("body", [{}, {"object": []}, {"object": {"sha": None}}, {"object": {}}])
+def test_an_odd_answer_is_an_error_of_github(github: GitData, body: dict[str, object]) -> None:
+    github.fault = lambda method, path, number: Fault(200, body)
     with pytest.raises(GitHubError):
-        opened().add(record("run-2"))
-    assert len(served.troubles) == 10
-    assert max(server.slept) <= 45
+        _git(github, []).add(records.record(1))
 
 
-def test_sixteen_writers_at_once_lose_nothing_and_never_force(served: Served, server: GitHub) -> None:
-    def write(number: int) -> None:
-        GitStore(server.api(), REPOSITORY, sleep=lambda _: None).add(record(f"run-{number}"))
+class TestCompact:
+    """Finished months become one file a year."""
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    written = {path for path in served.git.files(BRANCH) if path.endswith(".json")}
+    KEPT = tuple(records.record(n, month=m, year=y) for y in (2025, 2026) for m in (3, 11) for n in (1, 2))
 
-    assert written == {f"v1/2026/11/run-{number}.json" for number in range(16)}
-    assert not any(asked.body.get("force") for asked in server.asked if asked.body and asked.method == "PATCH")
+    def _full(self, github: GitData) -> Git:
+        store = _git(github, [])
+        for each in self.KEPT:
+            store.add(each)
+        return store
 
+    def test_nothing_is_lost_and_only_finished_months_move(self, github: GitData) -> None:
+        store = self._full(github)
+        before = list(store.records()), store.series(Filter())
+        assert store.compact("2026-11") == 6
+        assert (list(store.records()), store.series(Filter())) == before
+        assert [path for path in github.files() if path.startswith("v1/")] == [
+            "v1/2026/11/run-2026-11-1.json",
+            "v1/2026/11/run-2026-11-2.json",
+        ]
+        assert {path for path in github.files() if path.startswith("index/")} == {
+            "index/2025.ndjson.gz",
+            "index/2026.ndjson.gz",
+        }
 
-def test_a_file_that_somebody_damaged_is_told(served: Served, opened) -> None:
-    opened().add(record("run-1"))
-    (sha,) = [sha for sha, data in served.git.blobs.items() if b"run-1" in data]
-    served.git.blobs[sha] = b'{"format": 1'
+    def test_a_second_time_adds_to_the_years_file_and_a_third_changes_nothing(self, github: GitData) -> None:
+        store = self._full(github)
+        before = list(store.records())
+        assert [store.compact("2026-04"), store.compact("2026-12"), store.compact("2026-12")] == [6, 2, 0]
+        assert list(store.records()) == before
 
-    with pytest.raises(ConfigError, match="cannot be read"):
-        list(opened().records())
+    def test_a_record_added_in_the_middle_of_it_stays(self, github: GitData) -> None:
+        store, other = self._full(github), _git(github, [])
+        late = records.record(9, month=3)
+        calls = count()
 
+        def fault(method: str, path: str, number: int) -> Fault | None:
+            """Just before our branch moves somebody else's has moved it."""
+            return STALE if method == "PATCH" and next(calls) == 0 else None
 
-@pytest.mark.parametrize(
-    "env",
-    [{}, {"GITHUB_REPOSITORY": "a/b"}, {"GITHUB_TOKEN": "x", "GITHUB_REPOSITORY": "a/../../b"}],
-)
-def test_outside_of_a_workflow_there_is_no_branch_to_write(env: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="needs a repository and a token"):
-        store("git", env)
+        github.fault = fault
+        other_add = other.add(late)
+        assert other_add
+        assert store.compact("2026-11") == 7
+        assert late in list(store.records())
 
-
-def test_old_months_become_one_file_a_year_and_nothing_is_lost_or_doubled(served: Served, opened) -> None:
-    months = [f"2026-{month:02}-01T00:00:00+00:00" for month in (1, 2, 11)] + ["2025-12-31T00:00:00+00:00"]
-    made = [record(f"run-{number}", created=created) for number, created in enumerate(months)]
-    for one in made:
-        opened().add(one)
-    before = list(opened().records())
-
-    assert opened().compact("2026-11") == 3
-    assert sorted(served.git.files(BRANCH)) == [
-        "README.md",
-        "index/2025.ndjson",
-        "index/2026.ndjson",
-        "v1/2026/11/run-2.json",
-    ]
-    assert list(opened().records()) == before
-    assert [opened().add(one) for one in made] == [False] * 4
-    assert opened().compact("2026-11") == 0
-    assert opened().compact("2026-12") == 1
-    assert list(opened().records()) == before
-
-
-def test_a_compaction_that_meets_a_writer_changes_nothing(served: Served, opened) -> None:
-    opened().add(record("run-1"))
-    served.troubles = [("PATCH refs", Answer(422, {"message": "Update is not a fast forward"}))]
-
-    with pytest.raises(GitHubError):
-        opened().compact("2026-12")
-    assert "v1/2026/11/run-1.json" in served.git.files(BRANCH)
+    def test_a_job_written_again_afterwards_still_counts_once(self, github: GitData) -> None:
+        store = self._full(github)
+        store.compact("2026-11")
+        store.add(self.KEPT[0])
+        assert len(list(store.records())) == len(self.KEPT)

@@ -1,144 +1,163 @@
-"""What is kept of a job, and what is not believed when it comes back."""
+"""A record keeps what a series needs, and names no machine."""
 
 from __future__ import annotations
 
-from math import exp, log
-from typing import Any
+import math
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from ci_gpu.errors import ConfigError
-from ci_gpu.history.origin import origin
-from ci_gpu.history.record import Origin, chained, decode, encode, folded
-from ci_gpu.history.record import record as make
-from ci_gpu.model import Point, Summary
+from ci_gpu.history import document
+from ci_gpu.history.record import Conditions, Record, hashed, record, run_name
 from tests import samples
-from tests.history.records import record
+from tests.history import records
 
-HERE = Origin(run="7-1-gpu", repository="octo-org/octo-repo", branch="main", commit="1" * 40, salt="pepper")
-
-
-def measured(**report: Any) -> Summary:
-    """A green run with one metric."""
-    image = samples.image_report(results=(samples.check_result(metrics=(samples.metric(),)),))
-    made = samples.run_report(images=(image,), **report)
-    return Summary(report=made, verdict=samples.verdict(exit_code=0, conclusion="success", reasons=()))
+WHERE = {"branch": "main", "commit": "ab" * 20, "repository": "octo-org/octo-repo", "salt": "pepper"}
 
 
-def test_of_a_run_every_metric_of_every_image_is_a_point() -> None:
-    kept = make(measured(), HERE)
-    (image,) = measured().report.images
-    metrics = [f"{result.check}/{metric.name}" for result, metric in image.metrics()]
-
-    assert [entry.key.metric for entry in kept.entries] == metrics
-    assert kept.entries[0].point.image == image.image.reference
-    assert kept.entries[0].point.digest == image.image.digest
-    assert kept.entries[0].point.processes == 1
-    assert (kept.id, kept.branch, kept.conclusion) == ("7-1-gpu", "main", "success")
+def _of_trial(bases: list[float], heads: list[float], **changes: object) -> Record:
+    images = (samples.image_report(name="old"), samples.image_report(name="new"))
+    return record(samples.summary(images=images, trial=records.trial(bases, heads, **changes)), **WHERE)
 
 
-def test_of_a_comparison_the_head_is_the_point_and_the_base_its_link() -> None:
-    summary = samples.comparison()
-    trial = summary.report.trial
-    assert trial is not None
-    kept = make(summary, HERE)
-    points = {entry.key.metric: entry.point for entry in kept.entries}
-    changed = next(one for one in trial.metrics if one.verdict == "regressed")
-    point = points[changed.metric]
-
-    assert {each.image for each in points.values()} == {trial.head}
-    assert point.value == pytest.approx(changed.head, rel=0.02)
-    assert point.change == pytest.approx(log(1 + (changed.change or 0)))
-    assert point.processes == len([block for block in trial.blocks if block.arm == "head" and not block.invalid])
-    assert 0 < (point.change_error or 0) < 0.02
-    assert point.verdict == "regressed"
+def test_an_image_alone_gives_one_process_and_the_median_of_its_samples() -> None:
+    kept = record(samples.red(), **WHERE)
+    found = {each.key.metric: (each.value, each.processes, each.change) for each in kept.measurements}
+    assert found == {"matmul.bfloat16/throughput": (690.75, 1, None), "matmul.bfloat16/cold call": (41.9, 1, None)}
 
 
-def test_what_a_refused_comparison_measured_is_masked() -> None:
-    summary = samples.comparison()
-    trial = msgspec.structs.replace(summary.report.trial, refused="control drift")
-    report = msgspec.structs.replace(summary.report, trial=trial)
-    kept = make(msgspec.structs.replace(summary, report=report), HERE)
-
-    assert {entry.point.masked for entry in kept.entries} == {"control drift"}
+def test_a_trial_gives_both_arms_with_the_median_of_the_processes_medians() -> None:
+    base, head = _of_trial([100, 102, 104], [110, 109, 115]).measurements
+    assert (base.arm, base.value, base.processes, base.change) == ("base", 102, 3, None)
+    assert (head.arm, head.value, head.processes, head.verdict) == ("head", 110, 3, "unchanged")
 
 
-def test_no_hardware_id_is_kept_and_two_repositories_have_different_hashes() -> None:
-    kept = make(measured(), HERE)
-    other = make(measured(), msgspec.structs.replace(HERE, salt="salt"))
-
-    assert samples.gpu().uuid.encode() not in encode(kept)
-    assert kept.entries[0].key.uuid != other.entries[0].key.uuid
-    assert len(kept.entries[0].key.uuid) == 16
-
-
-def test_on_the_cpu_the_processor_is_the_device() -> None:
-    kept = make(measured(device="cpu"), HERE)
-
-    assert [(entry.key.device, entry.key.gpu) for entry in kept.entries] == [("cpu", samples.environment().cpu)]
+@given(st.lists(st.tuples(st.floats(1, 1e6), st.floats(1, 1e6)), min_size=2, max_size=12))
+def test_the_link_is_the_mean_log_ratio_of_the_pairs_with_its_standard_error(pairs: list[tuple[float, float]]) -> None:
+    _, head = _of_trial([base for base, _ in pairs], [head for _, head in pairs]).measurements
+    ratios = np.log([head / base for base, head in pairs])
+    assert head.change == pytest.approx(np.mean(ratios), abs=1e-9)
+    floor = math.sqrt(2) * 0.001 / math.sqrt(len(pairs))
+    assert head.change_error == pytest.approx(max(stats.sem(ratios), floor), rel=1e-6)
+    assert head.deviation == pytest.approx(np.std(np.log([head for _, head in pairs]), ddof=1), abs=1e-9)
 
 
-def test_a_record_comes_back_as_it_was() -> None:
-    kept = make(samples.comparison(), HERE)
-
-    assert decode(encode(kept)) == kept
+def test_an_invalid_block_counts_for_nothing() -> None:
+    spoilt = records.trial([100, 100], [100, 100])
+    slow = records.block(3, "head", 50, invalid="hw-thermal-slowdown")
+    images = (samples.image_report(name="old"), samples.image_report(name="new"))
+    trial = msgspec.structs.replace(spoilt, blocks=(*spoilt.blocks, slow))
+    _, head = record(samples.summary(images=images, trial=trial), **WHERE).measurements
+    assert (head.value, head.processes, head.change) == (100, 2, 0)
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("changes", "masked"),
     [
-        b"",
-        b"{}",
-        b"[1]",
-        b"\xff",
-        b'{"format":2,"id":"a","created":"b"}',
-        b'{"format":1,"id":"","created":""}',
-        b'{"format":1,"id":1,"created":""}',
-        b"[" * 100_000,
+        ({"refused": "the GPU is shared"}, "the GPU is shared"),
+        ({"reason": "throttled"}, "throttled"),
+        ({"reason": "noise"}, ""),
     ],
 )
-def test_what_is_no_record_is_refused(data: bytes) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
-        decode(data)
+def test_what_the_machine_spoilt_is_masked_and_what_is_only_noisy_is_not(changes: dict[str, str], masked: str) -> None:
+    reason = changes.pop("reason", "")
+    trial = records.trial([100, 100], [100, 100])
+    judged = msgspec.structs.replace(trial.metrics[0], verdict="inconclusive", reason=reason)
+    _, head = _of_trial([100, 100], [100, 100], metrics=(judged,), **changes).measurements
+    assert head.masked == masked
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_a_record_or_refused(data: bytes) -> None:
+def test_neither_uuid_nor_host_name_is_in_a_record() -> None:
+    data = document.encode(record(samples.red(), **WHERE)).decode()
+    assert samples.gpu().uuid not in data
+    assert samples.host().name not in data
+
+
+def test_a_hash_depends_on_the_salt_and_an_empty_identity_has_none() -> None:
+    assert hashed("GPU-1", "a") != hashed("GPU-1", "b")
+    assert hashed("GPU-1", "a") != hashed("GPU-2", "a")
+    assert hashed("", "a") == ""
+
+
+def test_other_conditions_are_another_series() -> None:
+    locked = record(samples.red(), **WHERE, conditions=Conditions(power_limit=500, clocks="locked:1980"))
+    assert locked.measurements[0].key != record(samples.red(), **WHERE).measurements[0].key
+
+
+def test_a_mig_slice_is_part_of_the_key() -> None:
+    slice_ = samples.gpu(name="NVIDIA A100-SXM4-40GB MIG 1g.5gb", uuid="MIG-7")
+    image = samples.image_report(environment=samples.environment(gpus=(slice_,)), results=samples.results())
+    assert record(samples.summary(images=(image,)), **WHERE).measurements[0].key.mig == "1g.5gb"
+
+
+def test_on_a_cpu_the_series_is_that_of_the_machine() -> None:
+    image = samples.image_report(results=samples.results())
+    key = record(samples.summary(device="cpu", images=(image,)), **WHERE).measurements[0].key
+    assert (key.device, key.gpu, key.uuid) == ("cpu", samples.environment().cpu, hashed("gpu-runner-7", "pepper"))
+
+
+def test_a_runs_name_is_the_jobs_and_differs_between_the_legs_of_a_matrix() -> None:
+    env = {"GITHUB_RUN_ID": "77", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "gpu"}
+    one, other = run_name(samples.run_report(), env), run_name(samples.run_report(gpus="0"), env)
+    assert one.startswith("77-2-gpu-")
+    assert one == run_name(samples.run_report(), env) != other
+
+
+def test_control_characters_from_an_image_do_not_get_into_a_record() -> None:
+    image = samples.image_report(environment=samples.environment(torch="2.9\x1b[31m" + "x" * 9999))
+    kept = record(samples.summary(images=(image,)), **WHERE)
+    assert document.decode(document.encode(kept)) == kept
+    assert "\x1b" not in kept.images[0].software.torch
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"])),
+)
+def test_what_is_written_is_read_back(value: float, text: str) -> None:
+    kept = records.record(branch=text[:100], measurements=(records.measurement(value=value),))
+    assert document.decode(document.encode(kept)) == kept
+
+
+BAD = {
+    "not json": b"{",
+    "a list": b"[]",
+    "deep": b"[" * 100_000,
+    "another format": b'{"format": 2, "run": "a", "created": "2026-11-23T05:30:00Z"}',
+    "no format": b'{"run": 1}',
+    "a path as name": b'{"format": 1, "run": "../../x", "created": "2026-11-23T05:30:00Z"}',
+    "no time": b'{"format": 1, "run": "a", "created": "yesterday"}',
+    "another field": b'{"format": 1, "run": "a", "created": "2026-11-23T05:30:00Z", "evil": 1}',
+    "a control character": b'{"format": 1, "run": "a", "created": "2026-11-23T05:30:00Z", "branch": "\\u001b["}',
+    "too long": b'{"format": 1, "run": "a", "created": "2026-11-23T05:30:00Z", "branch": "%s"}' % (b"x" * 5000),
+    "too large": b" " * (5 << 20),
+    "not utf-8": b'{"format": 1, "run": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
+def test_a_hostile_record_is_refused_with_one_error(data: bytes) -> None:
+    with pytest.raises(ConfigError) as caught:
+        document.decode(data)
+    assert caught.value.kind == "bad-record"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": math.inf},
+        {"value": math.nan},
+        {"better": "sideways"},
+        {"processes": 0},
+        {"verdict": "fine"},
+        {"deviation": -1},
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
-        decode(data)
-
-
-def test_series_are_never_mixed_and_their_oldest_point_is_first() -> None:
-    late = record("run-2", created="2026-12-01T00:00:00+00:00")
-    series = folded([late, record("run-1")])
-
-    assert [each.key.metric for each in series] == ["matmul.throughput/x", "matmul.cold_call/cold_call"]
-    assert [point.run for point in series[0].points] == ["run-1", "run-2"]
-
-
-def test_links_chain_over_machines_and_their_errors_add_up_in_squares() -> None:
-    def point(change: float | None, error: float | None = None, masked: str = "") -> Point:
-        return Point(run="r", created="", image="i", value=1.0, change=change, change_error=error, masked=masked)
-
-    links = [point(None), point(0.03, 0.003), point(9.0, 9.0, "throttled"), point(-0.01, 0.004), point(None)]
-    levels = [(round(exp(level), 4), round(error, 4)) for _, level, error in chained(links)]
-
-    assert levels == [(1.0, 0.0), (1.0305, 0.003), (1.0202, 0.005), (1.0202, 0.0)]
-
-
-def test_a_job_is_named_by_its_workflow_and_its_report_so_that_legs_of_a_matrix_differ() -> None:
-    env = {"GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "gpu", "GITHUB_REPOSITORY": "a/b"}
-    one, other = (origin(summary.report, env) for summary in (measured(), samples.red()))
-
-    assert one.run.startswith("7-2-gpu-")
-    assert one.run != other.run
-    assert origin(measured().report, env) == one
-    assert origin(measured().report, {}).run.startswith("local-")
-
-
-def test_what_a_pull_request_measured_is_known_by_its_ref() -> None:
-    assert origin(measured().report, {"GITHUB_REF": "refs/pull/12/merge"}).pull_request == 12
-    assert origin(measured().report, {"GITHUB_REF": "refs/heads/main"}).pull_request == 0
+        document.encode(records.record(measurements=(records.measurement(**changes),)))

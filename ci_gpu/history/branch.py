@@ -1,0 +1,158 @@
+"""One branch of a repository through GitHub's Git Data API: files are added to it, and nothing is ever forced.
+
+A commit is blob, tree, commit, then the branch is moved to it, which GitHub refuses (409 or 422) if another writer was
+first. Then everything from the tree on is made again. Blobs are named by their content, so making one twice is nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from ci_gpu.errors import GitHubError
+from ci_gpu.github.api import Api
+
+_T = TypeVar("_T")
+
+TRIES = 10
+LONGEST = 30.0  # seconds between two tries
+
+_AGAIN = ("conflict", "invalid", "github-down", "github-unreachable")
+_REFUSED = ("forbidden", "read-only-token")
+
+
+class Branch:
+    """A branch; it need not exist before the first file. ``pause`` waits, and is for tests."""
+
+    def __init__(
+        self, token: str, url: str, repository: str, name: str, *, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._api, self._git, self._name = Api(token, url, sleep=pause), f"/repos/{repository}/git", name
+        self._ref = quote(f"heads/{name}", safe="")  # one part of a path, as GitHub's own clients send it
+        self._pause = pause
+
+    def add(self, path: str, content: bytes, message: str) -> bool:
+        """Commit one new file; False if it was there already.
+
+        Raises:
+            GitHubError: GitHub refused, or others were faster `TRIES` times.
+        """
+        blob = ""
+
+        def once() -> bool:
+            nonlocal blob
+            tip, tree = self._tip()
+            if tip and path in self._files(tree):
+                return bool(blob)  # there after our own try: its answer was lost, not the commit
+            blob = blob or self._blob(content)
+            self._commit(tip, tree, [_entry(path, blob)], message)
+            return True
+
+        return self._retried(once)
+
+    def rewrite(self, changed: Callable[[Mapping[str, str]], Mapping[str, bytes | None]], message: str) -> int:
+        """Commit what ``changed`` makes of the files (path to blob): new content, or None to remove; how many went."""
+
+        def once() -> int:
+            tip, tree = self._tip()
+            changes = changed(self._files(tree) if tip else {})
+            entries = [_entry(path, None if new is None else self._blob(new)) for path, new in changes.items()]
+            if entries:
+                self._commit(tip, tree, entries, message)
+            return sum(new is None for new in changes.values())
+
+        return self._retried(once)
+
+    def files(self) -> dict[str, str]:
+        """Every file's path and blob; empty while there is no branch."""
+
+        def once() -> dict[str, str]:
+            tip, tree = self._tip()
+            return self._files(tree) if tip else {}
+
+        return self._retried(once)
+
+    def blob(self, sha: str) -> bytes:
+        """The content of a blob."""
+        found = self._retried(lambda: self._api.get(f"{self._git}/blobs/{sha}"))
+        try:
+            return base64.b64decode(found["content"])
+        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+            raise _odd() from error
+
+    def _tip(self) -> tuple[str, str]:
+        """Commit and tree at the branch's end; empty if there is no such branch."""
+        try:
+            commit = str(self._api.get(f"{self._git}/ref/{self._ref}")["object"]["sha"])
+        except GitHubError as error:
+            if error.kind != "not-found":
+                raise
+            return "", ""
+        return commit, str(self._api.get(f"{self._git}/commits/{commit}")["tree"]["sha"])
+
+    def _files(self, tree: str) -> dict[str, str]:
+        found = self._api.get(f"{self._git}/trees/{tree}?recursive=1")
+        if found.get("truncated"):
+            raise GitHubError(
+                f"the branch {self._name} has more files than GitHub lists",
+                why="it has not been compacted for very long",
+                remedy="run `ci-gpu history compact` with a git checkout's worth of patience, or start another branch",
+                kind="history-too-long",
+            )
+        return {str(entry["path"]): str(entry["sha"]) for entry in found["tree"] if entry["type"] == "blob"}
+
+    def _blob(self, content: bytes) -> str:
+        body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
+        return str(self._api.post(f"{self._git}/blobs", body)["sha"])
+
+    def _commit(self, tip: str, tree: str, entries: list[dict[str, Any]], message: str) -> None:
+        base = {"base_tree": tree} if tree else {}
+        made = self._api.post(f"{self._git}/trees", {**base, "tree": entries})["sha"]
+        parents = [tip] if tip else []
+        commit = self._api.post(f"{self._git}/commits", {"message": message, "tree": made, "parents": parents})["sha"]
+        if tip:
+            self._api.patch(f"{self._git}/refs/{self._ref}", {"sha": commit, "force": False})
+        else:
+            self._api.post(f"{self._git}/refs", {"ref": f"refs/heads/{self._name}", "sha": commit})
+
+    def _retried(self, once: Callable[[], _T]) -> _T:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return once()
+            except GitHubError as error:
+                if error.kind not in _AGAIN or attempt == TRIES:
+                    raise _explained(error) from error
+            except (KeyError, TypeError, AttributeError) as error:
+                raise _odd() from error
+            self._pause(random.uniform(0.2, 1.0) * min(LONGEST, 2.0 ** (attempt - 1)))  # noqa: S311 - jitter
+        raise AssertionError("the last try returns or raises")
+
+
+def _entry(path: str, blob: str | None) -> dict[str, Any]:
+    return {"path": path, "mode": "100644", "type": "blob", "sha": blob}
+
+
+def _explained(error: GitHubError) -> GitHubError:
+    """The same refusal, with what helps a history rather than a comment."""
+    if error.kind in _REFUSED:
+        remedy = "give the job permissions: contents: write; pull requests from forks cannot have it"
+        return GitHubError(error.what, why="the token may not write here", remedy=remedy, kind=error.kind)
+    if error.kind in (*_AGAIN, "github-rate-limited"):
+        why = error.why if error.kind not in ("conflict", "invalid") else f"others were faster {TRIES} times"
+        remedy = "write it later: ci-gpu history import run.json"
+        return GitHubError(error.what, why=why, remedy=remedy, kind=error.kind)
+    return error
+
+
+def _odd() -> GitHubError:
+    return GitHubError(
+        "GitHub's answer has not the shape that it documents",
+        why="something between us and GitHub answers in its place",
+        remedy="check GITHUB_API_URL and HTTPS_PROXY on the runner",
+        kind="github-unreachable",
+    )

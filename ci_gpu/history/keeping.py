@@ -1,0 +1,63 @@
+"""What a run does with the history: it looks up what was measured before, and adds what it measured itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from ci_gpu.errors import CiGpuError
+from ci_gpu.history.record import Record, record, run_name
+from ci_gpu.history.series import Filter, one_a_run
+from ci_gpu.history.stores import open_store
+from ci_gpu.model import Summary
+
+
+def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, str]:
+    """The summary with the series of its metrics as they were before this run, and what to say of the history.
+
+    A store that cannot be read or written is told and changes nothing.
+    """
+    kept = of_this_run(summary, env)
+    if not kept.measurements:
+        return summary, ""
+    try:
+        with closing(open_store(url, env)) as store:
+            before = store.series(Filter())
+            added = store.add(kept)
+    except CiGpuError as error:
+        return summary, f"nothing was added to the history: {error.what} ({error.remedy})"
+    mine = {measured.key for measured in kept.measurements}
+    series = tuple(one_a_run(each) for each in before if each.key in mine)
+    said = f"history: {len(kept.measurements)} points {'added' if added else 'were there already'}"
+    return msgspec.structs.replace(summary, series=series), said
+
+
+def of_this_run(summary: Summary, env: Mapping[str, str]) -> Record:
+    """The record of a run that was made in this environment."""
+    repository = env.get("GITHUB_REPOSITORY", "")
+    return record(
+        summary,
+        branch=env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME", ""),
+        commit=env.get("GITHUB_SHA", ""),
+        repository=repository,
+        salt=env.get("CI_GPU_HISTORY_SALT") or repository,
+        run=run_name(summary.report, env),
+        pull=_pull_request(env),
+    )
+
+
+def _pull_request(env: Mapping[str, str]) -> int:
+    """The number by the ref or the event, 0 outside of a pull request: what it measured is kept apart."""
+    match = re.fullmatch(r"refs/pull/([0-9]{1,9})/.*", env.get("GITHUB_REF", ""))
+    if match:
+        return int(match[1])
+    try:
+        number = json.loads(Path(env.get("GITHUB_EVENT_PATH") or "/nonexistent").read_bytes())["pull_request"]["number"]
+        return number if isinstance(number, int) else 0
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return 0

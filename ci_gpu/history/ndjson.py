@@ -1,0 +1,47 @@
+"""Records one a line, plain or packed."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterable, Iterator
+from gzip import GzipFile
+
+from ci_gpu.history import document
+from ci_gpu.history.record import Record
+
+MAX_UNPACKED = 512 << 20
+
+
+def pack(records: Iterable[Record]) -> bytes:
+    """Gzip without a time in it: the same records give the same bytes."""
+    ordered = sorted(records, key=lambda record: (record.created, record.run))
+    packed = io.BytesIO()
+    with GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as file:
+        for record in ordered:
+            file.write(document.encode(record) + b"\n")
+    return packed.getvalue()
+
+
+def unpack(data: bytes, source: str) -> Iterator[Record]:
+    """The records of a packed file; a bomb is refused before it has burst."""
+    try:
+        with GzipFile(fileobj=io.BytesIO(data)) as file:
+            unpacked = file.read(MAX_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise document.bad(source, f"it is no gzip file: {error}") from error
+    if len(unpacked) > MAX_UNPACKED:
+        raise document.bad(source, "unpacked it is larger than anything that is read")
+    yield from lines(unpacked, source)
+
+
+def lines(data: bytes, source: str) -> Iterator[Record]:
+    """The records of a plain file; an error names the line."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.strip():
+            yield document.decode(line, f"{source}, line {number},")
+
+
+def text(records: Iterable[Record]) -> str:
+    """One record a line."""
+    return "".join(document.encode(record).decode() + "\n" for record in records)

@@ -1,0 +1,45 @@
+"""Records out of a file of any known kind: found by its content, because names lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ci_gpu import verdict
+from ci_gpu.history import document, ndjson
+from ci_gpu.history.formats import github_action_benchmark, pytest_benchmark
+from ci_gpu.history.record import Record, record, run_name
+from ci_gpu.model import Summary
+from ci_gpu.reports import json as json_report
+
+
+def records(data: bytes, source: str, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Iterator[Record]:
+    """The records of a run.json, of lines of records, of a data.js, or of pytest-benchmark's JSON.
+
+    A run.json does not know where it was made: ``env`` is the workflow's, with the names that GitHub gives.
+
+    Raises:
+        ConfigError: it is none of these, or a damaged one.
+    """
+    if github_action_benchmark.fits(data):
+        return github_action_benchmark.read(data, source, salt)
+    if pytest_benchmark.fits(data):
+        return pytest_benchmark.read(data, source, salt)
+    if b'"measurements"' in data.partition(b"\n")[0] or data[:2] == b"\x1f\x8b":
+        return ndjson.unpack(data, source) if data[:2] == b"\x1f\x8b" else ndjson.lines(data, source)
+    if b'"schema"' in data:
+        return iter((of_report(data, salt=salt, env=env, pull=pull),))
+    raise document.bad(source, "it is neither a run.json, nor records, nor a data.js, nor pytest-benchmark's JSON")
+
+
+def of_report(data: bytes, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:
+    """The record of a run.json."""
+    report = json_report.parse(data)
+    return record(
+        Summary(report=report, verdict=verdict.judge(report)),
+        branch=env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME", ""),
+        commit=env.get("GITHUB_SHA", ""),
+        repository=env.get("GITHUB_REPOSITORY", ""),
+        salt=salt,
+        run=run_name(report, env),
+        pull=pull,
+    )

@@ -1,0 +1,116 @@
+"""An orphan branch of a repository on GitHub: one immutable file a job, written without a checkout.
+
+    v1/<yyyy>/<mm>/<run>.json      a job of a branch
+    pr/<number>/<run>.json         a job of a pull request
+    index/<yyyy>.ndjson.gz         what `compact` has put together
+
+URL: ``git``, ``git:OWNER/REPOSITORY``, either with ``#BRANCH``. No name is ever written by two different jobs, so a
+race for the branch is only about which commit comes first: whoever loses reads again and tries again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from ci_gpu.errors import ConfigError
+from ci_gpu.history import document, ndjson
+from ci_gpu.history.branch import Branch
+from ci_gpu.history.record import Record
+from ci_gpu.history.series import Filter, Listed, gather, listed
+from ci_gpu.model import Series
+
+BRANCH = "ci-gpu-history"
+
+_URL = re.compile(
+    r"git(?::(?P<repository>[A-Za-z0-9-]+/[A-Za-z0-9_.-]+))?(?:#(?P<branch>[A-Za-z0-9][A-Za-z0-9_./-]*))?"
+)
+_LOOSE = re.compile(r"(?:v1/(?P<year>\d{4})/(?P<month>\d{2})|pr/\d+)/[A-Za-z0-9._-]+\.json")
+_INDEX = re.compile(r"index/\d{4}\.ndjson\.gz")
+
+
+class Git:
+    """The store on a branch."""
+
+    def __init__(self, branch: Branch) -> None:
+        self._branch = branch
+
+    def add(self, record: Record) -> bool:
+        return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
+
+    def series(self, wanted: Filter) -> tuple[Series, ...]:
+        return gather(self.records(), wanted)
+
+    def records(self) -> Iterator[Record]:
+        files = self._branch.files()
+        found = {record.run: record for path in sorted(files) for record in self._read(path, files[path])}
+        yield from sorted(found.values(), key=lambda record: (record.created, record.run))
+
+    def keys(self) -> tuple[Listed, ...]:
+        return listed(self.series(Filter()))
+
+    def compact(self, before: str) -> int:
+        """Put the files of the months before ``before`` (``yyyy-mm``) into one a year; their number."""
+        return self._branch.rewrite(lambda files: self._compacted(files, before), f"History: compact up to {before}")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _read(self, path: str, sha: str) -> Iterator[Record]:
+        if _LOOSE.fullmatch(path):
+            yield document.decode(self._branch.blob(sha), path)
+        elif _INDEX.fullmatch(path):
+            yield from ndjson.unpack(self._branch.blob(sha), path)
+
+    def _compacted(self, files: Mapping[str, str], before: str) -> dict[str, bytes | None]:
+        """The paths that change: None where a file goes, because an index has it now."""
+        changes: dict[str, bytes | None] = {}
+        for year, paths in _by_year(files, before).items():
+            index = f"index/{year}.ndjson.gz"
+            several = [*paths, *([index] if index in files else [])]
+            found = {record.run: record for path in several for record in self._read(path, files[path])}
+            changes |= dict.fromkeys(paths)
+            changes[index] = ndjson.pack(found.values())
+        return changes
+
+
+def open_store(url: str, env: Mapping[str, str]) -> Git:
+    """The branch, through GitHub's API with the token of the environment.
+
+    Raises:
+        ConfigError: no repository, or no token.
+    """
+    match = _URL.fullmatch(url)
+    repository = (match and match["repository"]) or env.get("GITHUB_REPOSITORY", "")
+    token = env.get("CI_GPU_GITHUB_TOKEN") or env.get("GITHUB_TOKEN", "")
+    if match is None or not re.fullmatch(r"[A-Za-z0-9-]+/[A-Za-z0-9_.-]+", repository):
+        raise ConfigError(
+            f"{url[:100]!r} names no repository on GitHub",
+            why="outside of a workflow nothing else tells which one is meant",
+            remedy="write git:OWNER/REPOSITORY",
+            kind="bad-store",
+        )
+    if not token:
+        raise ConfigError(
+            "there is no token to reach the history with",
+            why="neither CI_GPU_GITHUB_TOKEN nor GITHUB_TOKEN is set",
+            remedy="pass github-token to the action, or set one of them",
+        )
+    api = env.get("GITHUB_API_URL") or "https://api.github.com"
+    return Git(Branch(token, api, repository, match["branch"] or BRANCH))
+
+
+def path_of(record: Record) -> str:
+    """Where a record lies."""
+    if record.pull:
+        return f"pr/{record.pull}/{record.run}.json"
+    return f"v1/{record.created[:4]}/{record.created[5:7]}/{record.run}.json"
+
+
+def _by_year(files: Iterable[str], before: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in sorted(files):
+        match = _LOOSE.fullmatch(path)
+        if match and match["year"] and f"{match['year']}-{match['month']}" < before:
+            found.setdefault(match["year"], []).append(path)
+    return found

@@ -1,0 +1,102 @@
+"""``ci-gpu history`` as a user meets it: the real program, its words and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ci_gpu.reports import json as json_report
+from tests import samples
+from tests.history import git_data, test_formats
+
+
+def _ci_gpu(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_GPU_"))}
+    command = (sys.executable, "-m", "ci_gpu", "history", *arguments)
+    return subprocess.run(command, env={**clean, **env}, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """A file with one run."""
+    (tmp_path / "run.json").write_text(json_report.render(samples.red()))
+    url = f"sqlite:///{tmp_path}/h.db"
+    done = _ci_gpu("import", str(tmp_path / "run.json"), "--store", url, GITHUB_REF_NAME="main", GITHUB_SHA="abc")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 added, 0 were there already" in done.stdout
+    return url
+
+
+def test_a_second_import_adds_nothing(store: str, tmp_path: Path) -> None:
+    again = _ci_gpu("import", str(tmp_path / "run.json"), "--store", store, GITHUB_REF_NAME="main", GITHUB_SHA="abc")
+    assert "0 added, 1 were there already" in again.stdout
+
+
+def test_list_and_show_have_the_values(store: str) -> None:
+    listed = _ci_gpu("list", CI_GPU_HISTORY=store)
+    assert "matmul.bfloat16/throughput" in listed.stdout
+    shown = _ci_gpu("show", "matmul.bfloat16/throughput", "--store", store, "--last", "1", "--branch", "main")
+    assert "690.75" in shown.stdout
+    assert "higher is better" in shown.stdout
+
+
+def test_a_metric_that_is_not_there_is_said(store: str) -> None:
+    assert "nothing there" in _ci_gpu("show", "none", "--store", store).stderr
+
+
+def test_records_move_to_a_git_store_and_back_unchanged(store: str, tmp_path: Path) -> None:
+    with git_data.serve() as github:
+        git = {"CI_GPU_HISTORY": f"git:{git_data.REPOSITORY}", "GITHUB_TOKEN": "t", "GITHUB_API_URL": github.url}
+        first = _ci_gpu("export", "--store", store)
+        (tmp_path / "all.ndjson").write_text(first.stdout)
+        assert _ci_gpu("import", str(tmp_path / "all.ndjson"), **git).returncode == 0
+        compacted = _ci_gpu("compact", "--before", "2027-01", **git)
+        assert "1 files were put together" in compacted.stdout
+        assert _ci_gpu("export", **git).stdout == first.stdout
+        assert "t" not in json.loads(first.stdout)["branch"]
+
+
+@pytest.mark.parametrize("name", ["data.js", "smaller", "bigger", "otava"])
+def test_each_format_is_written(store: str, name: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = _ci_gpu("export", "--store", store, "--format", name, "-o", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "matmul.bfloat16/" in out.read_text()
+
+
+def test_a_foreign_file_is_imported(store: str, tmp_path: Path) -> None:
+    (tmp_path / "data.js").write_text(test_formats.DATA_JS)
+    assert "1 added" in _ci_gpu("import", str(tmp_path / "data.js"), "--store", store).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("list", "--store", "ftp://x"), "no history store"),
+        (("list", "--store", "git"), "names no repository"),
+        (("import", "/nonexistent", "--store", "sqlite://"), "cannot be read"),
+        (("import",), "Missing argument"),
+        (("compact", "--store", "sqlite://"), "only a git store"),
+        (("compact", "--before", "soon"), "no month"),
+        (("export", "--format", "xls"), "Invalid value"),
+        (("export", "--format", "otava", "--store", "sqlite://"), "no run with a value"),
+    ],
+)
+def test_a_mistake_is_exit_2_and_one_message(arguments: tuple[str, ...], word: str, tmp_path: Path) -> None:
+    done = _ci_gpu(*arguments, CI_GPU_HISTORY=f"sqlite:///{tmp_path}/h.db")
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_of_github_is_exit_5(tmp_path: Path) -> None:
+    with git_data.serve() as github:
+        github.fault = lambda method, path, number: git_data.Fault(401, {"message": "Bad credentials"})
+        done = _ci_gpu("list", "--store", "git:o/r", GITHUB_TOKEN="t", GITHUB_API_URL=github.url)
+    assert done.returncode == 5
+    assert "Bad credentials" in done.stderr
