@@ -1,100 +1,136 @@
-"""Whether reading one series stays as quick when the rows beside it become many.
+"""Whether reading a history costs more as other series grow: 10^4 and 10^6 points in SQLite and PostgreSQL.
 
-    python benchmarks/history.py sqlite:////tmp/history.db [postgresql://…] [--output benchmarks/results/history.json]
+    python benchmarks/history.py [--output benchmarks/results/history.json] [--readings 60]
 
-One series of 200 points is read as a verdict reads it (by metric and GPU) and drawn as a page, in a store with 10^4
-rows and then in the same store with 10^6. The databases are filled; do not name one that you need.
+verdict  the newest 30 points of one series on one branch: what a run needs to be judged against its history
+page     all points of one metric on four GPUs (400): what a plot shows
+
+Each database holds the same 400 points of the read metric; the rest is filler, 100 points a series and 100 a run, made
+by SQL in the database. Sizes are read in turn (A B B A …), so that a drift of the machine meets both. Target for the
+ratio of the medians, 10^6 over 10^4: at most 2. PostgreSQL is a fresh cluster on a socket, as in the tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
+import sqlite3
 import statistics
+import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ci_gpu import changes, site
-from ci_gpu.history import store
-from ci_gpu.history.record import Entry, Record
-from ci_gpu.history.sql import SqlStore
-from ci_gpu.model import Point, SeriesKey
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-ROWS = (10_000, 1_000_000)
-POINTS = 200
-METRICS = 50
-"""Of one job: rows are added 50 a record."""
+from ci_gpu.history import stores
+from ci_gpu.history.series import Filter
+from tests.history import postgres, records
 
-WANTED = SeriesKey(metric="wanted", gpu="NVIDIA H100", uuid="3f2a9c1e0d4b4f67")
+SIZES = (10_000, 1_000_000)
+GPUS = ("0a" * 8, "0b" * 8, "0c" * 8, "0d" * 8)
+FILLER = (
+    "INSERT INTO ci_gpu_run (id, name, created, repository, commit_id, document) SELECT 1000 + n, 'filler-' || n,"
+    " '2026-01-01T00:00:00Z', '', '', {blob} FROM {runs}",
+    "INSERT INTO ci_gpu_series (id, metric, version, device, gpu, uuid, mig, power_limit, ecc, clocks, unit, better)"
+    " SELECT 1000 + n, 'filler.metric/' || n, 1, 'cuda', 'NVIDIA H100 80GB HBM3', '{uuid}', '', 0, '', '', 's',"
+    " 'lower' FROM {runs}",
+    "INSERT INTO ci_gpu_point (series, run, run_name, commit_id, created, place, pull, branch, image, digest, value,"
+    " deviation, processes, verdict, masked) SELECT 1000 + n / 100, 1000 + n % {groups}, 'filler', '',"
+    " '2026-01-01T00:00:00Z', n / {groups} % 100, 0, 'main', 'docker.io/pytorch/pytorch:2.9.0', '', 1.5, 0, 6, '', ''"
+    " FROM {points}",
+    "ANALYZE",
+)
 
 
 def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory() as folder, postgres.cluster() as url:
+        results = {
+            "sqlite": _measure(_sqlite(Path(folder)), options.readings),
+            "postgresql": _measure(_postgresql(url), options.readings),
+        }
+    machine = {"python": platform.python_version(), "system": platform.platform(), "sqlite": sqlite3.sqlite_version}
+    document = {"machine": machine, "sizes": SIZES, "readings": options.readings, "results": results}
+    options.output.write_text(json.dumps(document, indent=2) + "\n")
+    for name, found in results.items():
+        for what, times in found.items():
+            print(f"{name:<11} {what:<8} {times}")
+
+
+def _options() -> Any:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("urls", nargs="+")
-    parser.add_argument("--output", default="benchmarks/results/history.json")
-    parser.add_argument("--rows", type=int, nargs=2, default=ROWS)
-    options = parser.parse_args()
-    document = {url.partition(":")[0]: measured(url, tuple(options.rows)) for url in options.urls}
-    Path(options.output).write_text(json.dumps(document, indent=1) + "\n")
-    print(json.dumps(document, indent=1))
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/history.json"))
+    parser.add_argument("--readings", type=int, default=60)
+    return parser.parse_args()
 
 
-def measured(url: str, rows: tuple[int, ...]) -> dict[str, Any]:
-    kept = store(url, {})
-    assert isinstance(kept, SqlStore)
-    fill(kept, "wanted", POINTS, lambda number: (entry(WANTED, number),))
-    found: dict[str, Any] = {}
-    have = 0
-    for goal in rows:
-        fill(kept, f"other-{goal}", (goal - have) // METRICS, others)
-        have = goal
-        found[f"{goal} rows"] = {"verdict": seconds(lambda: verdict(kept)), "page": seconds(lambda: page(kept))}
-    few, many = (found[f"{goal} rows"] for goal in rows)
-    found["ratio"] = {name: round(many[name] / few[name], 2) for name in few}
+def _sqlite(folder: Path) -> dict[int, stores.Store]:
+    found = {}
+    for size in SIZES:
+        path = folder / f"{size}.db"
+        found[size] = stores.open_store(f"sqlite:///{path}", {})
+        _read_series(found[size])
+        with sqlite3.connect(path) as connection:
+            for statement in _filler(size, "x''", _recursive):
+                connection.execute(statement)
+        connection.close()
     return found
 
 
-def fill(kept: SqlStore, name: str, records: int, entries: Callable[[int], tuple[Entry, ...]]) -> None:
-    for number in range(records):
-        kept.add(Record(id=f"{name}-{number}", created=created(number), entries=entries(number)))
+def _postgresql(url: str) -> dict[int, stores.Store]:
+    import psycopg
+
+    found = {}
+    for size in SIZES:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE size_{size}")
+        own = url.replace("/postgres?", f"/size_{size}?")
+        found[size] = stores.open_store(own, {})
+        _read_series(found[size])
+        with psycopg.connect(own) as connection:
+            for statement in _filler(size, "''::bytea", lambda count: f"generate_series(0, {count - 1}) AS n"):
+                connection.execute(statement)
+    return found
 
 
-def others(number: int) -> tuple[Entry, ...]:
-    uuid = f"{number % 40:016x}"
-    keys = (SeriesKey(metric=f"metric-{index}", gpu="NVIDIA H100", uuid=uuid) for index in range(METRICS))
-    return tuple(entry(key, number) for key in keys)
+def _recursive(count: int) -> str:
+    numbers = f"WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < {count - 1}) SELECT n FROM s"
+    return f"({numbers})"
 
 
-def entry(key: SeriesKey, number: int) -> Entry:
-    value = 690.0 + number * 7919 % 13
-    point = Point(run=f"run-{number}", created=created(number), image="pytorch:2.9", value=value, deviation=0.004)
-    return Entry(key=key, unit="TFLOP/s", better="higher", point=point)
+def _filler(size: int, blob: str, rows: Any) -> list[str]:
+    points = size - 100 * len(GPUS)
+    groups = points // 100
+    words = {"blob": blob, "uuid": GPUS[0], "groups": groups, "runs": rows(groups), "points": rows(points)}
+    return [statement.format(**words) for statement in FILLER]
 
 
-def created(number: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(1_700_000_000 + 3_600 * number))
+def _read_series(store: stores.Store) -> None:
+    for number in range(100):
+        measured = tuple(records.measurement(uuid=uuid, value=690.0 + number) for uuid in GPUS)
+        store.add(records.record(number, measurements=measured))
 
 
-def verdict(kept: SqlStore) -> None:
-    (series,) = kept.series(WANTED.metric, WANTED.uuid)
-    assert len(series.points) == POINTS
+def _measure(by_size: dict[int, stores.Store], readings: int) -> dict[str, dict[str, float]]:
+    key = records.measurement(uuid=GPUS[0]).key
+    asked = {"verdict": (Filter(key=key, branch="main", last=30), 30), "page": (Filter(metric=key.metric), 400)}
+    return {what: _times(by_size, wanted, count, readings) for what, (wanted, count) in asked.items()}
 
 
-def page(kept: SqlStore) -> None:
-    series = kept.series(WANTED.metric, WANTED.uuid)
-    site.render(series, {one.key: changes.find(one, margin=0.02) for one in series}, title="history")
-
-
-def seconds(function: Callable[[], None]) -> float:
-    function()
-    taken = []
-    for _ in range(9):
-        started = time.perf_counter()
-        function()
-        taken.append(time.perf_counter() - started)
-    return round(statistics.median(taken), 5)
+def _times(by_size: dict[int, stores.Store], wanted: Filter, count: int, readings: int) -> dict[str, float]:
+    times: dict[int, list[float]] = {size: [] for size in by_size}
+    for reading in range(readings):
+        for size in list(by_size)[:: 1 if reading % 2 else -1]:
+            begin = time.perf_counter()
+            found = by_size[size].series(wanted)
+            times[size].append(time.perf_counter() - begin)
+            assert sum(len(one.points) for one in found) == count
+    medians = {f"{size} rows, ms": round(1000 * statistics.median(each), 3) for size, each in times.items()}
+    small, large = (statistics.median(times[size]) for size in SIZES)
+    return {**medians, "ratio": round(large / small, 3)}
 
 
 if __name__ == "__main__":
