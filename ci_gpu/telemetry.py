@@ -84,6 +84,17 @@ def neighbours(gpus: Sequence[str]) -> str:
     return ""
 
 
+def conditions(gpu: str) -> tuple[int, str]:
+    """Power limit in W and ECC (``on``, ``off``) of a GPU: under others it is another machine. 0 and empty: unknown."""
+    with _nvml() as nvml:
+        handle = _ask(nvml, nvml.nvmlDeviceGetHandleByUUID, gpu) if nvml else None
+        if handle is None:
+            return 0, ""
+        milliwatts = _ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle) or 0
+        ecc = _ask(nvml, nvml.nvmlDeviceGetEccMode, handle)
+        return round(milliwatts / 1000), "" if ecc is None else ("on" if ecc[0] else "off")
+
+
 def chosen(gpus: Sequence[Gpu], wanted: str) -> tuple[str, ...]:
     """The UUIDs of the host's GPUs that a run was told to use: ``all``, indices or UUIDs."""
     words = wanted.split(",")

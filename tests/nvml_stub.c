@@ -27,6 +27,8 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, void 
     *count = processes;
     return 0;
 }
+int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *milliwatts) { *milliwatts = 700000; return 0; }
+int nvmlDeviceGetEccMode(void *device, unsigned *current, unsigned *pending) { *current = *pending = 1; return 0; }
 int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) { *current = *pending = mig_mode; return 0; }
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) { *count = 7; return 0; }
 int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **mig)

@@ -33,6 +33,7 @@ print(json.dumps({
     "telemetry": msgspec.to_builtins(recorder.telemetry),
     "spoiled": telemetry.spoiled(recorder.telemetry),
     "neighbours": telemetry.neighbours(["GPU-1"]),
+    "conditions": telemetry.conditions("GPU-1"),
 }))
 """
 
@@ -69,6 +70,7 @@ def test_a_calm_gpu_is_recorded_and_spoils_nothing(watched) -> None:
     } == {(1980, 2619, 40, 350.5)}
     assert one["violations"] == {"power": 0, "thermal": 0}
     assert (found["spoiled"], found["neighbours"]) == ("", "")
+    assert found["conditions"] == [700, "on"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,7 @@ def test_without_a_driver_nothing_is_recorded() -> None:
 
     assert recorder.telemetry == ()
     assert telemetry.spoiled(recorder.telemetry) == telemetry.neighbours(["GPU-1"]) == ""
+    assert telemetry.conditions("GPU-1") == (0, "")
 
 
 def test_the_gpus_of_a_run_are_chosen_by_index_or_uuid() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from ci_gpu import telemetry
 from ci_gpu.errors import CiGpuError
-from ci_gpu.history.record import Record, record, run_name
+from ci_gpu.history.record import Conditions, Record, record, run_name
 from ci_gpu.history.series import Filter, one_a_run
 from ci_gpu.history.stores import open_store
-from ci_gpu.model import Summary
+from ci_gpu.model import RunReport, Summary
 
 
 def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, str]:
@@ -48,7 +49,16 @@ def of_this_run(summary: Summary, env: Mapping[str, str]) -> Record:
         salt=env.get("CI_GPU_HISTORY_SALT") or repository,
         run=run_name(summary.report, env),
         pull=_pull_request(env),
+        conditions=_conditions(summary.report),
     )
+
+
+def _conditions(report: RunReport) -> Conditions:
+    """Of the first GPU, which is the one that the checks use."""
+    if report.device != "cuda" or not report.host.gpus:
+        return Conditions()
+    power_limit, ecc = telemetry.conditions(report.host.gpus[0].uuid)
+    return Conditions(power_limit=power_limit, ecc=ecc)
 
 
 def _pull_request(env: Mapping[str, str]) -> int:
