@@ -28,6 +28,9 @@ from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric
 REPEATS = 2
 """How often a pair is measured anew because the machine spoiled it."""
 
+SPOILED_IN_A_ROW = 2
+"""Pairs, each with its repeats, after which nothing more is expected of this machine."""
+
 REST_SECONDS = 5
 """What a GPU that throttled is given to cool down."""
 
@@ -113,7 +116,16 @@ def _checks_of(metrics: Iterable[str], checks: Sequence[CheckInfo]) -> tuple[Che
 def _pairs(
     arms: Arms, design: Design, checks: Sequence[CheckInfo], numbers: Sequence[int], watch: Watch
 ) -> tuple[Block, ...]:
-    return tuple(block for number in numbers for block in _pair(arms, design, checks, number, watch))
+    """The pairs with these numbers; it ends early where the machine spoils one after the other."""
+    blocks: tuple[Block, ...] = ()
+    spoiled = 0
+    for number in numbers:
+        pair = _pair(arms, design, checks, number, watch)
+        blocks += pair
+        spoiled = spoiled + 1 if pair[-1].invalid else 0
+        if spoiled == SPOILED_IN_A_ROW:
+            break
+    return blocks
 
 
 def _pair(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, watch: Watch) -> tuple[Block, ...]:

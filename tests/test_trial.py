@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_gpu import catalogue, engines, guest, trial, verdict
+from ci_gpu import catalogue, engines, guest, telemetry, trial, verdict
 from ci_gpu.model import Host, ImageReport, Job, Policy, PulledImage, RunReport, Trial
 from ci_gpu.payload.wire import Event
 
@@ -210,6 +210,35 @@ def test_a_control_that_drifts_withdraws_what_was_timed(conduct, monkeypatch: py
         "speed.steady/time": "inconclusive",
         "speed.speed/bytes": "unchanged",
     }
+    assert exit_code(found, head) == 3
+
+
+def test_a_spoiled_pair_is_measured_again_and_kept_beside(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third block throttles: its pair is repeated, and counts once."""
+    calls = iter(range(1000))
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+    monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled" if next(calls) == 2 else "")
+    found, head, _ = conduct(SAME, SAME)
+
+    assert [(block.pair, bool(block.invalid)) for block in found.blocks][:6] == [
+        (1, False),
+        (1, False),
+        (2, True),
+        (2, True),
+        (2, False),
+        (2, False),
+    ]
+    assert {one.pairs for one in found.metrics if one.metric.startswith("speed")} == {6}
+    assert exit_code(found, head) == 0
+
+
+def test_a_machine_that_spoils_everything_is_given_up_early(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+    monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled: hw-slowdown")
+    found, head, _ = conduct(SAME, SAME)
+
+    assert len(found.blocks) == trial.SPOILED_IN_A_ROW * (trial.REPEATS + 1) * 2
+    assert found.refused == "the GPU throttled: hw-slowdown"
     assert exit_code(found, head) == 3
 
 
