@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
         event.write_text(json.dumps(pull_request(head)))
         argv = [program("act"), "pull_request", "--json", "--no-cache-server", "-W", str(path), "-e", str(event)]
         argv += ["-P", "self-hosted=-self-hosted", "-P", "ubuntu-24.04=-self-hosted", "-s", "GITHUB_TOKEN=ghs_test"]
-        argv += ["--local-repository", f"org/ci-gpu@v1={ROOT}", "--env", f"GITHUB_API_URL={self.api}"]
+        argv += ["--local-repository", f"org/ci-gpu@v1={published(self.folder)}", "--env", f"GITHUB_API_URL={self.api}"]
         argv += ["--local-repository", f"{UPLOAD}={upload(self.folder)}"]
         for name, value in self.ground.env.items():
             argv += ["--env", f"{name}={value}"] if name != "HOME" else []
@@ -59,6 +60,19 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
             argv, cwd=self.folder / "repository", env=env, capture_output=True, text=True, timeout=540, check=False
         )
         return read(done, frozenset(path.name for path in (self.folder / "kept").rglob("*.*")))
+
+
+def published(folder: Path) -> Path:
+    """What a release has: the files of the repository, and not the gigabytes of an environment beside them."""
+    target = folder / "published"
+    if not target.exists():
+        listing = ("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0")
+        for source in (ROOT / name for name in names if name and (ROOT / name).is_file()):
+            copy = target / source.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+    return target
 
 
 def upload(folder: Path) -> Path:
