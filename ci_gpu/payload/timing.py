@@ -51,14 +51,14 @@ def _on_cpu(function: Callable[[], Any]) -> float:
 
 def _gpu_sampler(function: Callable[[], Any], cold_l2: bool) -> Callable[[], float]:
     estimate = sorted(_between_events(function, 1) for _ in range(3))[1]
-    launches = max(1, math.ceil(SHORT / max(estimate, 1e-7)))
-    burst = _slowed(function if launches == 1 or cold_l2 else _graph(function, launches), estimate * launches)
+    launches = 1 if cold_l2 else max(1, math.ceil(SHORT / max(estimate, 1e-7)))
+    burst = _slowed(function if launches == 1 else _graph(function, launches), estimate * launches)
     flush = _l2_flush() if cold_l2 else None
 
     def sample() -> float:
         if flush is not None:
             flush()
-        return _between_events(burst, 1 if cold_l2 else launches)
+        return _between_events(burst, launches)
 
     return sample
 

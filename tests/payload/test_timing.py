@@ -1,0 +1,79 @@
+"""Warmed up until it stands still, sampled until its median does, and slowed down only on purpose."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ci_gpu.payload import timing
+
+
+class Clock:
+    """A clock that goes on by what the timed function takes."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", clock)
+    return clock
+
+
+def taking(clock: Clock, *seconds: float):
+    """A function that takes these times, the last one for ever; and how often it was called."""
+    calls: list[float] = []
+
+    def function() -> None:
+        calls.append(seconds[min(len(calls), len(seconds) - 1)])
+        clock.now += calls[-1]
+
+    return function, calls
+
+
+def test_a_steady_time_needs_few_samples(clock: Clock) -> None:
+    function, _ = taking(clock, 0.01)
+
+    assert timing.samples(function, "cpu", 2.0) == pytest.approx((0.01,) * timing.MIN_SAMPLES)
+
+
+def test_what_comes_before_it_is_warm_is_no_sample(clock: Clock) -> None:
+    falling = [0.05 - 0.001 * number for number in range(30)]
+    function, calls = taking(clock, *falling, 0.02)
+    taken = timing.samples(function, "cpu", 4.0)
+
+    assert max(taken) == pytest.approx(0.02)
+    assert len(calls) > len(falling) + timing.MIN_SAMPLES
+
+
+def test_a_noisy_time_is_sampled_up_to_the_limit_and_no_further(clock: Clock) -> None:
+    function, _ = taking(clock, *(0.01 + 0.001 * (number * 7 % 11) for number in range(500)))
+
+    assert len(timing.samples(function, "cpu", 2.0)) == timing.MAX_SAMPLES
+
+
+def test_a_slow_call_is_sampled_three_times_whatever_the_budget(clock: Clock) -> None:
+    function, _ = taking(clock, 5.0)
+
+    assert timing.samples(function, "cpu", 2.0) == pytest.approx((5.0,) * 3)
+
+
+@pytest.mark.parametrize(("values", "width"), [([1.0] * 30, 0.0), ([1.0, 1.1] * 15, 0.1 / 1.05)])
+def test_the_interval_of_the_median_is_that_of_its_order_statistics(values: list[float], width: float) -> None:
+    assert timing._interval_width(values) == pytest.approx(width)
+
+
+def test_the_self_test_really_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real time: the slowdown is work that is done, and no number that is multiplied."""
+    monkeypatch.setenv(timing.SLOWDOWN, "1.0")
+    started = time.monotonic()
+    taken = timing.once(lambda: time.sleep(0.05), "cpu")
+
+    assert taken >= 0.1
+    assert time.monotonic() - started >= 0.1
