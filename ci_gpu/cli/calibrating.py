@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 @click.option("--config", "file", type=click.Path(path_type=Path), envvar="CI_GPU_CONFIG", metavar="FILE")
 @options.settings
 @options.reports
+@options.history
 @click.option("--rounds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Comparisons to make.")
-def calibrate(image: str, file: Path | None, report_dir: Path | None, rounds: int, **given: Any) -> int:
+def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, rounds: int, **given: Any) -> int:
     """Compare an image with itself: how noisy this machine is, and how often ci-gpu is wrong on it.
 
-    The reports are those of the last comparison. Exit 1 if a difference was seen where there is none.
+    The noise is kept in the history; the reports are those of the last comparison. Exit 1 if a difference was seen
+    where there is none.
     """
     from ci_gpu import config, pipeline
     from ci_gpu.compare import noise
@@ -38,6 +40,7 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, rounds: in
         if summary.report.trial is None or not summary.report.trial.blocks:
             break
         trials.append(summary.report.trial)
+        summary = running.remembered(summary, url)
     pipeline.write(summary, paths)
     click.echo(_table(trials))
     return 1 if noise.false_alarms(trials) else 0 if trials else summary.verdict.exit_code

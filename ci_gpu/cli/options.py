@@ -80,6 +80,12 @@ def comments(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def history(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where to keep the metrics."""
+    text = "Keep the metrics: git, sqlite:///FILE, postgresql://…, or none."
+    return click.option("--history", "url", metavar="URL", envvar="CI_GPU_HISTORY", default="none", help=text)(command)
+
+
 def paths(report_dir: Path | None, given: dict[str, Any]) -> dict[str, Path]:
     """Format to file; takes the report options out of ``given``."""
     chosen = {name: given.pop(name) for name in FORMATS}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @options.settings
 @options.reports
 @options.comments
-@click.option("--history", "url", metavar="URL", envvar="CI_GPU_HISTORY", help="Keep the metrics: git, sqlite:///FILE…")
+@options.history
 @click.option("--verbose", "-v", is_flag=True, envvar="CI_GPU_VERBOSE", help="Show what the image itself prints.")
 def run(
     images: tuple[str, ...],
@@ -37,7 +37,7 @@ def run(
     report_dir: Path | None,
     comment_when: str,
     comment_key: str | None,
-    url: str | None,
+    url: str,
     verbose: bool,
     **given: Any,
 ) -> int:
@@ -54,16 +54,17 @@ def run(
     said = {key: value for key, value in given.items() if value not in (None, "")}
     targets = config.targets(images, said, file)
     summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
-    if url not in (None, "", "none"):
-        summary = _remembered(summary, str(url))
+    summary = remembered(summary, url)
     pipeline.write(summary, paths)
     click.echo(reports.load("terminal").render(summary))
     _tell_github(summary, paths, comment_when, comment_key)
     return summary.verdict.exit_code
 
 
-def _remembered(summary: Summary, url: str) -> Summary:
+def remembered(summary: Summary, url: str) -> Summary:
     """The summary with what the history knew; the history has what this run measured."""
+    if url in ("", "none"):
+        return summary
     from ci_gpu.history import keeping
 
     known, message = keeping.keep(summary, url, os.environ)
