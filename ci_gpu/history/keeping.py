@@ -17,6 +17,9 @@ from ci_gpu.history.series import Filter, one_a_run
 from ci_gpu.history.stores import open_store
 from ci_gpu.model import RunReport, Summary
 
+RECALLED = 24
+"""Points of a series that a run looks back to: a dozen runs, each with its base."""
+
 
 def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, str]:
     """The summary with the series of its metrics as they were before this run, and what to say of the history.
@@ -28,7 +31,7 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, s
         return summary, ""
     try:
         with closing(open_store(url, env)) as store:
-            before = store.series(Filter())
+            before = store.series(Filter(last=RECALLED))
             added = store.add(kept)
     except CiGpuError as error:
         return summary, f"nothing was added to the history: {error.what} ({error.remedy})"

@@ -39,11 +39,23 @@ class Git:
         return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
 
     def series(self, wanted: Filter) -> tuple[Series, ...]:
-        return gather(self.records(), wanted)
+        return gather(self._newest(wanted.last) if wanted.last else self.records(), wanted)
 
     def records(self) -> Iterator[Record]:
         files = self._branch.files()
         found = {record.run: record for path in sorted(files) for record in self._read(path, files[path])}
+        yield from sorted(found.values(), key=lambda record: (record.created, record.run))
+
+    def _newest(self, points: int) -> Iterator[Record]:
+        """The records of the newest files, enough for so many points: each file is a request, and GitHub counts them.
+
+        Names of one month are in the order of their runs' numbers, which only ever grow.
+        """
+        files = self._branch.files()
+        main = [path for path in sorted(files, key=_by_number) if path.startswith("v1/")]
+        years = [path for path in sorted(files) if path.startswith("index/")]
+        chosen = main[-points:] if len(main) >= points else [*years[-1:], *main]
+        found = {record.run: record for path in chosen for record in self._read(path, files[path])}
         yield from sorted(found.values(), key=lambda record: (record.created, record.run))
 
     def keys(self) -> tuple[Listed, ...]:
@@ -105,6 +117,11 @@ def path_of(record: Record) -> str:
     if record.pull:
         return f"pr/{record.pull}/{record.run}.json"
     return f"v1/{record.created[:4]}/{record.created[5:7]}/{record.run}.json"
+
+
+def _by_number(path: str) -> list[str | int]:
+    """Run 10 comes after run 9."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path)]
 
 
 def _by_year(files: Iterable[str], before: str) -> dict[str, list[str]]:
