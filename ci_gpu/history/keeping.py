@@ -13,12 +13,12 @@ import msgspec
 from ci_gpu import telemetry
 from ci_gpu.errors import CiGpuError
 from ci_gpu.history.record import Conditions, Record, record, run_name
-from ci_gpu.history.series import Filter, one_a_run
+from ci_gpu.history.series import one_a_run
 from ci_gpu.history.stores import open_store
 from ci_gpu.model import RunReport, Summary
 
-RECALLED = 24
-"""Points of a series that a run looks back to: a dozen runs, each with its base."""
+JOBS = 12
+"""How far a run looks back."""
 
 
 def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, str]:
@@ -31,7 +31,7 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, s
         return summary, ""
     try:
         with closing(open_store(url, env)) as store:
-            before = store.series(Filter(last=RECALLED))
+            before = store.recent(JOBS)
             added = store.add(kept)
     except CiGpuError as error:
         return summary, f"nothing was added to the history: {error.what} ({error.remedy})"

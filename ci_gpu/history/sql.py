@@ -55,6 +55,9 @@ class Sql:
         ordered = sorted((one for one in read if one.points), key=_order)
         return tuple(ordered)
 
+    def recent(self, jobs: int) -> tuple[Series, ...]:
+        return self.series(Filter(last=2 * jobs))  # a job that compared has two points: its base's and its head's
+
     def records(self) -> Iterator[Record]:
         with self._transaction() as connection:
             every = select(run.c.name, run.c.document).order_by(run.c.created, run.c.name)

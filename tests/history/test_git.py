@@ -163,22 +163,22 @@ class TestCompact:
         assert len(list(store.records())) == len(self.KEPT)
 
 
-def test_the_newest_points_cost_a_request_each_however_long_the_history_is(github: GitData) -> None:
+def test_the_newest_jobs_cost_a_request_each_however_long_the_history_is(github: GitData) -> None:
     store = _git(github, [])
     for n in range(1, 28):
         store.add(records.record(n))
     before = len(github.calls)
-    (series,) = store.series(Filter(last=5))
+    (series,) = store.recent(5)
 
     assert [point.run for point in series.points] == [records.record(n).run for n in range(23, 28)]
     assert len(github.calls) - before == 3 + 5
 
 
-def test_the_newest_points_are_found_in_the_year_s_file_as_well(github: GitData) -> None:
+def test_the_newest_jobs_are_found_in_the_year_s_file_as_well(github: GitData) -> None:
     store = _git(github, [])
     for n in range(1, 5):
         store.add(records.record(n))
     store.compact("2030-01")
-    (series,) = store.series(Filter(last=3))
+    (series,) = store.recent(3)
 
     assert [point.run for point in series.points] == [records.record(n).run for n in range(2, 5)]

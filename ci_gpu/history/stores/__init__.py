@@ -27,6 +27,9 @@ class Store(Protocol):
     def series(self, wanted: Filter) -> tuple[Series, ...]:
         """The series that fit, in the order of their keys."""
 
+    def recent(self, jobs: int) -> tuple[Series, ...]:
+        """What the newest jobs of the main line measured, without a look at all the others."""
+
     def records(self) -> Iterator[Record]:
         """Every record, oldest first, each once."""
 

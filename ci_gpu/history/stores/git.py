@@ -39,24 +39,27 @@ class Git:
         return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
 
     def series(self, wanted: Filter) -> tuple[Series, ...]:
-        return gather(self._newest(wanted.last) if wanted.last else self.records(), wanted)
+        return gather(self.records(), wanted)
+
+    def recent(self, jobs: int) -> tuple[Series, ...]:
+        return gather(self._newest(jobs), Filter())
 
     def records(self) -> Iterator[Record]:
         files = self._branch.files()
         found = {record.run: record for path in sorted(files) for record in self._read(path, files[path])}
         yield from sorted(found.values(), key=lambda record: (record.created, record.run))
 
-    def _newest(self, points: int) -> Iterator[Record]:
-        """The records of the newest files, enough for so many points: each file is a request, and GitHub counts them.
+    def _newest(self, jobs: int) -> Iterator[Record]:
+        """The records of so many jobs of the main line: each file is a request, and GitHub counts them.
 
         Names of one month are in the order of their runs' numbers, which only ever grow.
         """
         files = self._branch.files()
         main = [path for path in sorted(files, key=_by_number) if path.startswith("v1/")]
         years = [path for path in sorted(files) if path.startswith("index/")]
-        chosen = main[-points:] if len(main) >= points else [*years[-1:], *main]
+        chosen = main[-jobs:] if len(main) >= jobs else [*years[-1:], *main]
         found = {record.run: record for path in chosen for record in self._read(path, files[path])}
-        yield from sorted(found.values(), key=lambda record: (record.created, record.run))
+        yield from sorted(found.values(), key=lambda record: (record.created, record.run))[-jobs:]
 
     def keys(self) -> tuple[Listed, ...]:
         return listed(self.series(Filter()))
