@@ -128,7 +128,7 @@ def record(
     report = summary.report
     kept = Record(
         run=run or run_name(report, {}),
-        created=report.created,
+        created=report.created.replace("+00:00", "Z"),
         version=report.version,
         repository=repository,
         branch=branch,

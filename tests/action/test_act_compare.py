@@ -48,7 +48,7 @@ def test_a_slower_image_blocks_the_merge_and_a_second_push_of_an_equal_one_lets_
     (comment,) = github.comments[PULL_REQUEST]
     assert re.search(r"🔴 \| `speed.rate/rate` \| `100.2 m/s` \| `90.1\d m/s` \| -10.0 %", comment["body"])
     assert "**regressed**" in comment["body"]
-    assert kept(github) == 1
+    assert kept(github) == 1, red.log
 
     green = workflow.run(base, **inputs)
 

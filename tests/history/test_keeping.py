@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from ci_gpu import pipeline
 from ci_gpu.history import keeping
 from ci_gpu.history.series import Filter
 from ci_gpu.history.stores import open_store
@@ -34,6 +35,15 @@ def test_a_run_sees_what_was_there_before_it_and_one_point_a_run(tmp_path: Path)
     assert {len(each.points) for each in second.series} == {1}
     changes = {one.metric for one in second.report.trial.metrics if one.change is not None}
     assert {each.points[0].image for each in second.series if each.key.metric in changes} == {HEAD}
+
+
+def test_the_time_is_kept_as_a_run_writes_it(tmp_path: Path) -> None:
+    """A report has +00:00 where a record has Z."""
+    url = f"sqlite:///{tmp_path}/history.db"
+    _, said = keeping.keep(compared(pipeline._now()), url, ENV)
+
+    assert "points added" in said
+    assert next(open_store(url, {}).records()).created.endswith("Z")
 
 
 def test_the_same_report_is_kept_once(tmp_path: Path) -> None:
