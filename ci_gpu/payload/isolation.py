@@ -23,7 +23,8 @@ FORWARD_BYTES = 1 << 20
 ANSWER_BYTES = 16 << 20
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_POLL = 0.05  # seconds between two looks at the child; bounds what a check costs on top of itself
+_POLL = 0.05  # seconds between two looks at a child that says nothing
+_POLL_AT_THE_END = 0.002  # … and at one that has closed its answer: all that is left is its exit
 
 
 class HostGone(Exception):
@@ -164,7 +165,7 @@ def _watch(child: int, answer: _Pipe, output: _Pipe, deadline: float) -> int | N
     """The child's wait status; None if the deadline came first."""
     open_pipes: List[_Pipe] = [answer, output]
     while time.monotonic() < deadline:
-        for pipe in _readable(open_pipes):
+        for pipe in _readable(open_pipes, _POLL if answer in open_pipes else _POLL_AT_THE_END):
             if not pipe.read():
                 open_pipes.remove(pipe)
         done, status = os.waitpid(child, os.WNOHANG)
@@ -175,9 +176,9 @@ def _watch(child: int, answer: _Pipe, output: _Pipe, deadline: float) -> int | N
     return None
 
 
-def _readable(pipes: List[_Pipe]) -> List[_Pipe]:
+def _readable(pipes: List[_Pipe], seconds: float) -> List[_Pipe]:
     descriptors = [pipe.reader for pipe in pipes]
-    ready, _, _ = select.select([0, *descriptors], [], [], _POLL)
+    ready, _, _ = select.select([0, *descriptors], [], [], seconds)
     if 0 in ready and not os.read(0, 1 << 16):
         raise HostGone
     return [pipe for pipe in pipes if pipe.reader in ready]
