@@ -19,7 +19,6 @@ import msgspec
 from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, control, unclear, withdrawn
-from ci_gpu.compare.clocks import balanced
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
 from ci_gpu.payload.timing import SLOWDOWN
@@ -89,7 +88,7 @@ def _require_units(report: ImageReport, policy: Policy) -> None:
 
 def _judged(trial: Trial, blocks: tuple[Block, ...], design: Design) -> Trial:
     drift = control(blocks)
-    metrics = balanced(compare(blocks, design.policy, first=design.pairs), blocks)
+    metrics = compare(blocks, design.policy, first=design.pairs)
     refused = drift.reason if drift and drift.verdict == INCONCLUSIVE else _all_spoiled(blocks)
     if refused:
         metrics = withdrawn(metrics, refused)

@@ -16,9 +16,10 @@ def post(summary: Summary, when: str, key: str | None) -> tuple[str, str]:
     if when == "never":
         return "false", ""
     from ci_gpu import github
+    from ci_gpu.reports import printable
 
     token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
     outcome = github.post(summary, env=os.environ, token=token, when=when, key=key or "")
     if outcome.message:
-        click.echo(outcome.message, err=True)
+        click.echo(printable(outcome.message), err=True)
     return ("true" if outcome.pending else "false"), outcome.url

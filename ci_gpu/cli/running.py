@@ -66,10 +66,11 @@ def remembered(summary: Summary, url: str) -> Summary:
     if url in ("", "none"):
         return summary
     from ci_gpu.history import keeping
+    from ci_gpu.reports import printable
 
     known, message = keeping.keep(summary, url, os.environ)
     if message:
-        click.echo(message, err=True)
+        click.echo(printable(message), err=True)
     return known
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu.compare.clocks import balanced
 from ci_gpu.compare.effects import FIRST_LOOK, FLOOR, PROVISIONAL, Effect, rule
 from ci_gpu.compare.margins import beyond_bounds, margin, rule_of
 from ci_gpu.compare.readings import BASE, HEAD, Arm, Kind, Reading, read
@@ -68,8 +69,9 @@ def compare(
         fields = _alone(reading, arms) or _exact(reading, policy) or _too_few(reading)
         if fields is None:
             fields = _timed(effects[reading.metric], chances[reading.metric], family, final)
-        judged.append(_bounded(_comparison(reading, policy, fields), policy))
-    return tuple(judged)
+        judged.append(_comparison(reading, policy, fields))
+    believed = balanced(judged, blocks) if final else judged  # more pairs may yet balance the clocks
+    return tuple(_bounded(each, policy) for each in believed)
 
 
 def unclear(comparisons: Iterable[Comparison]) -> frozenset[str]:

@@ -12,7 +12,8 @@ import msgspec
 
 from ci_gpu import telemetry
 from ci_gpu.errors import CiGpuError
-from ci_gpu.history.record import Conditions, Record, record, run_name
+from ci_gpu.history.reading import of_run
+from ci_gpu.history.record import Conditions, Record
 from ci_gpu.history.series import one_a_run
 from ci_gpu.history.stores import open_store
 from ci_gpu.model import RunReport, Summary
@@ -43,17 +44,8 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, s
 
 def of_this_run(summary: Summary, env: Mapping[str, str]) -> Record:
     """The record of a run that was made in this environment."""
-    repository = env.get("GITHUB_REPOSITORY", "")
-    return record(
-        summary,
-        branch=env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME", ""),
-        commit=env.get("GITHUB_SHA", ""),
-        repository=repository,
-        salt=env.get("CI_GPU_HISTORY_SALT") or repository,
-        run=run_name(summary.report, env),
-        pull=_pull_request(env),
-        conditions=_conditions(summary.report),
-    )
+    salt = env.get("CI_GPU_HISTORY_SALT") or env.get("GITHUB_REPOSITORY", "")
+    return of_run(summary, salt=salt, env=env, pull=_pull_request(env), conditions=_conditions(summary.report))
 
 
 def _conditions(report: RunReport) -> Conditions:

@@ -25,6 +25,7 @@ from ci_gpu.model import (
     Trial,
 )
 from ci_gpu.reports import _words
+from ci_gpu.statistics import MOST_PAIRS
 
 VERDICTS = (REGRESSED, MISSING, INCONCLUSIVE, NOT_COMPARABLE, IMPROVED, NEW, UNCHANGED)
 """In the order in which a reader needs them."""
@@ -141,8 +142,15 @@ def value(number: float | None, unit: str) -> str:
 
 def why(comparison: Comparison) -> str:
     """The reason, and the pairs it would take."""
-    needed = f"about {_words.plural(comparison.pairs_needed, 'pair')} would settle it"
-    return "; ".join(filter(None, (comparison.reason, needed if comparison.pairs_needed > 0 else "")))
+    return "; ".join(filter(None, (comparison.reason, needed(comparison))))
+
+
+def needed(comparison: Comparison) -> str:
+    """The pairs that it would take; empty where none would help."""
+    if comparison.pairs_needed >= MOST_PAIRS:
+        return f"not even {MOST_PAIRS} pairs would settle it on this machine"
+    pairs = _words.plural(comparison.pairs_needed, "pair")
+    return f"about {pairs} would settle it" if comparison.pairs_needed > 0 else ""
 
 
 def advice(trial: Trial) -> list[tuple[str, str]]:

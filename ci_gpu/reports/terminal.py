@@ -102,7 +102,7 @@ def _compared(row: Comparison) -> str:
     if row.change is None:
         return f"{name}: {_trial.why(row) or 'no reason was given'}"
     interval = f" ({_trial.interval(row)})" if _trial.interval(row) else ""
-    needed = f"; about {_words.plural(row.pairs_needed, 'pair')} would settle it" if row.pairs_needed > 0 else ""
+    needed = f"; {_trial.needed(row)}" if _trial.needed(row) else ""
     return f"{name}: {base} became {head}, {_trial.percent(row.change)}{interval}{needed}"
 
 

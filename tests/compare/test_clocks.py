@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ci_gpu.compare import compare
 from ci_gpu.compare.clocks import balanced
-from ci_gpu.model import Block, Comparison, GpuState, Telemetry
+from ci_gpu.model import Block, Comparison, GpuState, MetricRule, Policy, Telemetry
+from ci_gpu.payload.wire import CheckResult, Metric
 
 
 def block(arm: str, mhz: int | None, invalid: str = "") -> Block:
@@ -64,3 +66,30 @@ def test_the_words_carry_the_numbers() -> None:
     (found,) = balanced([compared(-0.05, "regressed")], blocks(2000, 1900))
 
     assert found.reason == "clocks differ: the head's were 5.0% slower, which alone could explain the change"
+
+
+def measured(arm: str, pair: int, rate: float, mhz: int) -> Block:
+    metric = Metric("rate", "m/s", "higher", (rate * (1 + pair % 3 / 1000),))
+    result = CheckResult("speed.rate", "passed", metrics=(metric,))
+    states = (GpuState(seconds=0.0, sm_mhz=mhz),)
+    return Block(pair=pair, arm=arm, results=(result,), telemetry=(Telemetry(gpu="GPU-1", states=states),))
+
+
+def judged(head_mhz: int, policy: Policy, *, final: bool = True) -> Comparison:
+    """A head that is 5 % slower in twelve pairs, at these clocks."""
+    found = [measured("base", pair, 100.0, 1980) for pair in range(1, 13)]
+    found += [measured("head", pair, 95.0, head_mhz) for pair in range(1, 13)]
+    (comparison,) = compare(found, policy, final=final)
+    return comparison
+
+
+def test_the_last_look_asks_the_clocks_and_the_first_leaves_them_to_more_pairs() -> None:
+    assert judged(1980, Policy()).verdict == "regressed"
+    assert judged(1880, Policy()).verdict == "inconclusive"
+    assert judged(1880, Policy(), final=False).verdict == "regressed"
+
+
+def test_a_floor_of_the_user_s_holds_whatever_the_clocks() -> None:
+    rules = (("speed.*", MetricRule(floor=99.0, unit="m/s")),)
+
+    assert judged(1880, Policy(rules=rules)).verdict == "regressed"
