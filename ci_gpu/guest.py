@@ -16,7 +16,7 @@ from ci_gpu.catalogue import CheckInfo
 from ci_gpu.engines import Engine
 from ci_gpu.errors import CiGpuError, ImageError
 from ci_gpu.model import Job
-from ci_gpu.payload.wire import CheckResult, Environment, Event, Unusable
+from ci_gpu.payload.wire import CheckResult, Environment, Event, Telemetry, Unusable
 from ci_gpu.process import Conversation
 from ci_gpu.transcript import Transcript
 
@@ -56,6 +56,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     user_sources: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
+    watch: bool = False  # whether the image is to watch the GPUs, because the host cannot
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +66,14 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[CheckResult, ...]
     failure: CiGpuError | None
     log: str
+    telemetry: tuple[Telemetry, ...] = ()
 
 
 def examine(visit: Visit, watch: Watch) -> Answers:
     """Run all checks of the visit, in as many containers as it takes."""
     results: dict[str, CheckResult] = {}
     environment, log, deaths = None, "", 0
+    seen: tuple[Telemetry, ...] = ()
     failure: CiGpuError | None = None
     while failure is None and len(results) < len(visit.checks) and deaths < MAX_DEATHS_IN_A_ROW:
         left = tuple(check for check in visit.checks if check.id not in results)
@@ -78,11 +81,12 @@ def examine(visit: Visit, watch: Watch) -> Answers:
         deaths = 0 if transcript.results else deaths + 1
         environment = environment or transcript.environment
         results |= transcript.results
+        seen += transcript.telemetry
         log = transcript.log or log
     if failure is None and len(results) < len(visit.checks):
         failure = _keeps_dying()
     ordered = tuple(results[check.id] for check in visit.checks if check.id in results)
-    return Answers(environment=environment, results=ordered, failure=failure, log=log)
+    return Answers(environment=environment, results=ordered, failure=failure, log=log, telemetry=seen)
 
 
 def _one_container(visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch) -> tuple[Transcript, CiGpuError | None]:
@@ -106,7 +110,12 @@ def _heard(
     """
     for _ in range(2):
         guest = plan.guest(
-            checks, device=visit.device, timeout=visit.timeout, python=python, user_sources=visit.user_sources
+            checks,
+            device=visit.device,
+            timeout=visit.timeout,
+            python=python,
+            user_sources=visit.user_sources,
+            watch=visit.watch,
         )
         transcript = Transcript(guest.nonce, tuple(check.id for check in checks))
         try:

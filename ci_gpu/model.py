@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ci_gpu.errors import CiGpuError, ConfigError
-from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Gpu, Metric
+from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Gpu, Metric, Telemetry
 
 SCHEMA = 1
 
@@ -158,6 +158,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     system: str = ""
     driver: str = ""
     gpus: tuple[Gpu, ...] = ()
+    clocks: str = ""  # what the runner says of them, such as "locked:1980"
 
 
 class MetricRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,28 +177,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     min_effect: float | None = None
     inconclusive: str = "warn"  # pass, warn or fail
     rules: tuple[tuple[str, MetricRule], ...] = ()
-
-
-class GpuState(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at one GPU. None: this GPU, or this driver, does not tell."""
-
-    seconds: float  # since the start of the block
-    sm_mhz: int | None = None
-    memory_mhz: int | None = None
-    temperature: int | None = None  # °C
-    power: float | None = None  # W
-    throttle: int | None = None  # NVML's clocks event reasons, as bits
-
-
-class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """What one GPU did during one block. ``violations`` are nanoseconds spent below the asked clock, by cause."""
-
-    gpu: str  # UUID
-    states: tuple[GpuState, ...] = ()
-    throttle: tuple[str, ...] = ()  # names of all reasons seen, such as "hw-thermal-slowdown"
-    violations: dict[str, int] = {}
-    ecc_errors: int | None = None  # uncorrected ones that were new
-    foreign_processes: int = 0  # compute processes that were there before ours
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -320,7 +299,7 @@ class SeriesKey(msgspec.Struct, frozen=True, kw_only=True):
     mig: str = ""
     power_limit: int = 0  # W
     ecc: str = ""  # "on", "off" or unknown
-    clocks: str = ""  # "default" or "locked:1980"
+    clocks: str = ""  # "default", "applications:1410" or "locked:1980"
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

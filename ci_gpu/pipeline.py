@@ -65,11 +65,11 @@ def run(
     Whatever goes wrong with an engine or an image is in the summary; only a user's mistake is raised.
 
     Raises:
-        ConfigError: the targets do not agree on what one run has one of.
+        ConfigError: the targets do not agree on what one run has one of, or a variable of the runner is wrong.
     """
     targets += (wish.baseline,) if wish else ()
     settings, found = _common(targets), None
-    machine = host.look()
+    machine = host.look(env)
     try:
         chosen = choose(settings, machine)
         this = Run(

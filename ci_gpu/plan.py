@@ -66,11 +66,16 @@ def guest(
     timeout: int,
     python: str,
     user_sources: Mapping[str, str],
+    watch: bool = False,
 ) -> Guest:
-    """The start of the payload for these checks, by the interpreter ``python`` of the image."""
+    """The start of the payload for these checks, by the interpreter ``python`` of the image.
+
+    ``watch``: the image is to watch the GPUs, because the host cannot.
+    """
     nonce = f"ci-gpu-{secrets.token_hex(16)} "
     payload = archive(user_sources)
-    request = json.dumps({"device": device, "checks": _wanted(checks, timeout, user_sources)}).encode()
+    wanted = _wanted(checks, timeout, user_sources)
+    request = json.dumps({"device": device, "checks": wanted, "watch": watch}).encode()
     return Guest(
         nonce=nonce,
         command=(python, "-c", BOOT, nonce),

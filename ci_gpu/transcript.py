@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections import deque
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ci_gpu.errors import ImageError
+from ci_gpu.payload.telemetry import REASONS, VIOLATIONS
 from ci_gpu.payload.wire import (
     ERROR,
     EVENTS,
@@ -23,13 +25,16 @@ from ci_gpu.payload.wire import (
     Hello,
     Metric,
     Started,
+    Telemetry,
     Unusable,
+    Watched,
 )
 
 LOG_CHARACTERS = 64 << 10
 """The tail of the image's own output that is kept in the report."""
 
 MAX_TEXT = 200_000  # characters in any one text of an event; the payload itself stays far below
+MAX_TELEMETRY = 2**63  # of any one number that a GPU tells
 MAX_ITEMS = 100_000  # items in any one list
 
 
@@ -49,6 +54,7 @@ class Transcript:
         self.environment: Environment | None = None
         self.results: dict[str, CheckResult] = {}
         self.open_check = ""
+        self.telemetry: tuple[Telemetry, ...] = ()
         self.bye = False
 
     def hear(self, source: str, line: str) -> Event | None:
@@ -98,6 +104,9 @@ class Transcript:
                 self._expect(result.check == self.open_check, "a result of a check that was not open")
                 self.results[result.check] = result
                 self.open_check = ""
+            case Watched(telemetry=telemetry):
+                self._expect(not self.remaining and not self.telemetry, "a second or an early look at the GPUs")
+                self.telemetry = telemetry
             case Bye():
                 self._expect(not self.remaining, "a good-bye before all was answered")
                 self.bye = True
@@ -116,6 +125,8 @@ def _decode(text: str) -> Event:
         raise _damaged(f"{type(error).__name__}: {error}") from error
     if isinstance(event, Finished):
         _check_result(event.result)
+    if isinstance(event, Watched) and not all(map(_is_telemetry, event.telemetry)):
+        raise _damaged("a GPU that did what no GPU can do")
     return _bounded(event)
 
 
@@ -132,6 +143,14 @@ def _check_result(result: CheckResult) -> None:
 
 def _is_metric(metric: Metric) -> bool:
     return bool(metric.unit and metric.better in ("higher", "lower") and metric.samples)
+
+
+def _is_telemetry(telemetry: Telemetry) -> bool:
+    if not set(telemetry.throttle) <= set(REASONS.values()) or not set(telemetry.violations) <= set(VIOLATIONS):
+        return False
+    counts = (*telemetry.violations.values(), telemetry.ecc_errors, telemetry.foreign_processes)
+    seen = (value for state in telemetry.states for value in dataclasses.astuple(state))
+    return all(value is None or 0 <= value <= MAX_TELEMETRY for value in (*counts, *seen))
 
 
 def _bounded(event: Event) -> Event:

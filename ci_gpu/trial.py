@@ -52,7 +52,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     seed: str = ""
     slowdown: float = 0.0
-    gpus: tuple[str, ...] = ()  # UUIDs, for the telemetry
+    gpus: tuple[str, ...] = ()  # UUIDs, for the telemetry; none where the host cannot see them
 
 
 class Arms(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +156,7 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         answers = guest.examine(visit, _Quiet(watch))
         after = on_the_host(visit.device)
     report = arms.base_report if arm == "base" else arms.head_report
+    seen = recorder.telemetry or answers.telemetry
     of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
     return Block(
         pair=number,
@@ -165,8 +166,8 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         results=tuple(result for result in answers.results if result.check != CONTROL.id)
         + _of_the_image(report.image, answers.environment),
         control=before + _seconds(of_control) + after,
-        telemetry=recorder.telemetry,
-        invalid=telemetry.spoiled(recorder.telemetry) or (answers.failure.what if answers.failure else ""),
+        telemetry=seen,
+        invalid=telemetry.spoiled(seen) or (answers.failure.what if answers.failure else ""),
     )
 
 
@@ -176,8 +177,9 @@ def _visit(visit: guest.Visit, design: Design, checks: Sequence[CheckInfo], pair
     random.Random(f"{design.seed}/{pair}").shuffle(shuffled)  # noqa: S311 - no secret
     slow = ((SLOWDOWN, str(design.slowdown)),) if design.slowdown and arm == "head" else ()
     job = msgspec.structs.replace(visit.job, environment=visit.job.environment + slow)
-    first = (CONTROL,) if visit.device == "cuda" else ()
-    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled))
+    cuda = visit.device == "cuda"
+    first = (CONTROL,) if cuda else ()
+    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled), watch=cuda and not design.gpus)
 
 
 def _of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.chromium import Browser, chromium
 from tests.containers.ground import Ground, ground
+from tests.needs import program
 
 settings.register_profile("steady", deadline=None, derandomize=True)  # a busy machine proves nothing
 settings.load_profile("steady")
@@ -26,6 +29,16 @@ def real_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def engine_name(request: pytest.FixtureRequest) -> str:
     """Each container test runs on both engines."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def nvml_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A driver's libnvidia-ml.so.1 that does what it is told, in a folder of its own."""
+    path = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
+    source = Path(__file__).with_name("nvml_stub.c")
+    argv = [program("cc"), "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(path), str(source)]
+    subprocess.run(argv, check=True, capture_output=True)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,35 @@
 /* A driver's NVML with one GPU, which does what its variables say. For tests only. */
+#include <stdlib.h>
 #include <string.h>
 
-int throttle, temperature = 40, processes, mig_mode, mig_devices, ecc, clock_mhz = 1980;
+int throttle, temperature = 40, processes, mig_mode, mig_devices, ecc, clock_mhz = 1980, application_mhz = 1980;
 unsigned long long thermal_ns;
 static int gpu;
+
+/* What an image finds is turned by its environment. */
+__attribute__((constructor)) static void turned(void)
+{
+    const char *value;
+    if ((value = getenv("STUB_THROTTLE"))) throttle = atoi(value);
+    if ((value = getenv("STUB_PROCESSES"))) processes = atoi(value);
+}
 
 typedef struct { unsigned long long reference, violation; } violation_t;
 
 int nvmlInitWithFlags(unsigned flags) { return 0; }
 int nvmlInit_v2(void) { return 0; }
 int nvmlShutdown(void) { return 0; }
+int nvmlSystemGetDriverVersion(char *text, unsigned size) { strcpy(text, "580.65.06"); return 0; }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13000; return 0; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = 1; return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) { *device = &gpu; return index ? 2 : 0; }
+int nvmlDeviceGetUUID(void *device, char *text, unsigned size) { strcpy(text, "GPU-1"); return 0; }
+int nvmlDeviceGetName(void *device, char *text, unsigned size) { strcpy(text, "NVIDIA H100 80GB HBM3"); return 0; }
+int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) { *major = 9; *minor = 0; return 0; }
+int nvmlDeviceGetMemoryInfo(void *device, unsigned long long *total_free_used) { *total_free_used = 80ull << 30; return 0; }
+int nvmlDeviceGetMaxClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? 1980 : 2619; return 0; }
+int nvmlDeviceGetApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = application_mhz; return 0; }
+int nvmlDeviceGetDefaultApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = 1980; return 0; }
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) { *device = &gpu; return strcmp(uuid, "GPU-1") ? 6 : 0; }
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? clock_mhz : 2619; return 0; }
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = temperature; return 0; }

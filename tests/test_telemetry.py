@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from ci_gpu import telemetry
-from ci_gpu.model import Telemetry
-from ci_gpu.payload.wire import Gpu
-from tests.needs import program
+from ci_gpu import host, telemetry
+from ci_gpu.errors import ConfigError
+from ci_gpu.payload.wire import Gpu, Telemetry
 
 SCRIPT = """
 import ctypes, json, sys, time
@@ -22,37 +21,29 @@ stub = ctypes.CDLL(sys.argv[1])  # loaded under the driver's soname: pynvml gets
 def turn(**values):
     for name, value in values.items():
         (ctypes.c_ulonglong if name == "thermal_ns" else ctypes.c_int).in_dll(stub, name).value = value
-from ci_gpu import telemetry
+from ci_gpu import host, telemetry
+from ci_gpu.payload.telemetry import PERIOD
 before, during = json.loads(sys.argv[2]), json.loads(sys.argv[3])
 turn(**before)
 with telemetry.recorded(["GPU-1"]) as recorder:
     turn(**during)
-    time.sleep(2.2 * telemetry.PERIOD)
+    time.sleep(2.2 * PERIOD)
     turn(throttle=0)
 print(json.dumps({
     "telemetry": msgspec.to_builtins(recorder.telemetry),
     "spoiled": telemetry.spoiled(recorder.telemetry),
     "neighbours": telemetry.neighbours(["GPU-1"]),
-    "conditions": telemetry.conditions("GPU-1"),
+    "host": msgspec.to_builtins(host.look({})),
 }))
 """
 
 
-@pytest.fixture(scope="module")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    source = Path(__file__).with_name("nvml_stub.c")
-    argv = [program("cc"), "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(path), str(source)]
-    subprocess.run(argv, check=True, capture_output=True)
-    return path
-
-
 @pytest.fixture
-def watched(stub: Path):
+def watched(nvml_stub: Path):
     """What is recorded of a GPU with these values before and during a block."""
 
     def watched(before: dict[str, int] | None = None, **during: int) -> dict[str, Any]:
-        argv = [sys.executable, "-c", SCRIPT, str(stub), json.dumps(before or {}), json.dumps(during)]
+        argv = [sys.executable, "-c", SCRIPT, str(nvml_stub), json.dumps(before or {}), json.dumps(during)]
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         return dict(json.loads(done.stdout))
 
@@ -70,7 +61,14 @@ def test_a_calm_gpu_is_recorded_and_spoils_nothing(watched) -> None:
     } == {(1980, 2619, 40, 350.5)}
     assert one["violations"] == {"power": 0, "thermal": 0}
     assert (found["spoiled"], found["neighbours"]) == ("", "")
-    assert found["conditions"] == [700, "on"]
+    (gpu,) = found["host"]["gpus"]
+    assert (gpu["uuid"], gpu["capability"], gpu["max_sm_mhz"]) == ("GPU-1", "9.0", 1980)
+    assert (gpu["power_limit"], gpu["ecc"], gpu["clocks"]) == (700, "on", "default")
+    assert found["host"]["driver"] == "580.65.06"
+
+
+def test_other_application_clocks_are_another_policy(watched) -> None:
+    assert watched({"application_mhz": 1410})["host"]["gpus"][0]["clocks"] == "applications:1410"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +105,7 @@ def test_another_process_on_the_gpu_refuses_the_comparison(watched) -> None:
     found = watched({"processes": 2})
 
     assert found["telemetry"][0]["foreign_processes"] == 2
+    assert found["spoiled"] == "the GPU GPU-1 is shared: 2 other compute processes"
     assert found["neighbours"] == "the GPU GPU-1 is shared: 2 other compute processes"
 
 
@@ -121,7 +120,13 @@ def test_without_a_driver_nothing_is_recorded() -> None:
 
     assert recorder.telemetry == ()
     assert telemetry.spoiled(recorder.telemetry) == telemetry.neighbours(["GPU-1"]) == ""
-    assert telemetry.conditions("GPU-1") == (0, "")
+    assert host.look({}).gpus == ()
+
+
+def test_the_runner_says_how_its_clocks_are_locked() -> None:
+    assert host.look({"CI_GPU_CLOCKS": "locked:1410-1980"}).clocks == "locked:1410-1980"
+    with pytest.raises(ConfigError, match="CI_GPU_CLOCKS is 'fast'"):
+        host.look({"CI_GPU_CLOCKS": "fast"})
 
 
 def test_the_gpus_of_a_run_are_chosen_by_index_or_uuid() -> None:

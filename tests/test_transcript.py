@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gpu.errors import ImageError
-from ci_gpu.payload.wire import Bye, CheckResult, Environment, Event, Finished, Hello, Started, encode
+from ci_gpu.payload.wire import (
+    PROTOCOL,
+    Bye,
+    CheckResult,
+    Environment,
+    Event,
+    Finished,
+    GpuState,
+    Hello,
+    Started,
+    Telemetry,
+    Watched,
+    encode,
+)
 from ci_gpu.transcript import Transcript
 
 NONCE = "ci-gpu-0123 "
-HELLO = Hello(1, "3.11.7", "/usr/bin/python3")
+HELLO = Hello(PROTOCOL, "3.11.7", "/usr/bin/python3")
 ENVIRONMENT = Environment("3.11.7", "x86_64", "2.9.0+cu128")
 
 
@@ -54,6 +68,7 @@ def test_a_whole_conversation_is_folded() -> None:
         (Bye(0),),
         (Started("a.one"), finished("a.one", outcome="splendid")),
         (Started("a.one"), finished("a.one", seconds=-1.0)),
+        (Watched(()),),
     ],
 )
 def test_what_was_not_asked_for_is_damage(events: tuple[Event, ...]) -> None:
@@ -85,6 +100,33 @@ def test_what_is_no_event_is_damage(text: str) -> None:
         hear_text(text)
 
     assert caught.value.kind == "damaged-events"
+
+
+WATCHED = Telemetry("GPU-1", (GpuState(0.0, 1980),), ("idle",), {"thermal": 5}, 0)
+
+
+def test_what_the_image_saw_of_its_gpus_is_taken_once_and_at_the_end() -> None:
+    transcript = hear(HELLO, ENVIRONMENT, Watched((WATCHED,)), Bye(0), promised=())
+
+    assert transcript.telemetry == (WATCHED,)
+    with pytest.raises(ImageError):
+        hear(Watched((WATCHED,)), Watched((WATCHED,)), promised=())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"throttle": ("<b>hot</b>",)},
+        {"violations": {"::error::": 1}},
+        {"violations": {"thermal": -1}},
+        {"states": (GpuState(0.0, sm_mhz=-1),)},
+        {"states": (GpuState(0.0, power=1e300),)},
+        {"ecc_errors": -1},
+    ],
+)
+def test_a_gpu_that_did_what_no_gpu_can_do_is_damage(changes: dict[str, Any]) -> None:
+    with pytest.raises(ImageError):
+        hear(Watched((replace(WATCHED, **changes),)), promised=())
 
 
 @given(st.text())

@@ -58,12 +58,12 @@ class Recorder:
         pass
 
 
-def visit(torch: Path, **variables: str) -> guest.Visit:
+def visit(torch: Path, device: str = "cpu", **variables: str) -> guest.Visit:
     return guest.Visit(
         engine=engines.load("local"),
         job=Job(image="", name="", labels=(), environment=(("PYTHONPATH", str(torch)), *variables.items())),
         run="test",
-        device="cpu",
+        device=device,
         checks=catalogue.read({"speed": CHECKS}),
         timeout=30,
         user_sources={"speed": CHECKS},
@@ -87,8 +87,10 @@ def conduct(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "torch.py").write_text(TORCH)
     monkeypatch.setattr(trial, "_fixed_loop", lambda: 1.0)
 
-    def conduct(base: dict[str, str], head: dict[str, str], **design: object) -> tuple[Trial, ImageReport, Recorder]:
-        visits = [visit(tmp_path, **variables) for variables in (base, head)]
+    def conduct(
+        base: dict[str, str], head: dict[str, str], device: str = "cpu", **design: object
+    ) -> tuple[Trial, ImageReport, Recorder]:
+        visits = [visit(tmp_path, device, **variables) for variables in (base, head)]
         reports = [examined(name, each) for name, each in zip(("base", "head"), visits, strict=True)]
         arms = trial.Arms(base=visits[0], head=visits[1], base_report=reports[0], head_report=reports[1])
         watch = Recorder()
@@ -240,6 +242,26 @@ def test_a_machine_that_spoils_everything_is_given_up_early(conduct, monkeypatch
     assert len(found.blocks) == trial.SPOILED_IN_A_ROW * (trial.REPEATS + 1) * 2
     assert found.refused == "the GPU throttled: hw-slowdown"
     assert exit_code(found, head) == 3
+
+
+@pytest.mark.parametrize(
+    ("turned", "refused"),
+    [
+        ({}, ""),
+        ({"STUB_THROTTLE": "8"}, "the GPU GPU-1 throttled: hw-slowdown"),
+        ({"STUB_PROCESSES": "1"}, "the GPU GPU-1 is shared: 1 other compute process"),
+    ],
+)
+def test_where_the_host_has_no_nvml_the_images_watch_the_gpus(
+    conduct, nvml_stub: Path, monkeypatch: pytest.MonkeyPatch, turned: dict[str, str], refused: str
+) -> None:
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+    inside = {**SAME, "LD_LIBRARY_PATH": str(nvml_stub.parent)}
+    found, *_ = conduct(inside, {**inside, **turned}, device="cuda", pairs=2)
+
+    assert found.refused == refused
+    assert all(one.inside and one.gpu == "GPU-1" for block in found.blocks for one in block.telemetry)
+    assert all(len(block.telemetry) == 1 for block in found.blocks)
 
 
 def test_two_images_that_measure_nothing_are_not_compared(conduct, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import math
 import statistics
 from typing import Any
 
-from ci_gpu.model import Block, Comparison, GpuState, Policy, Telemetry, Trial
-from ci_gpu.payload.wire import CheckResult, Metric
+from ci_gpu.model import Block, Comparison, Policy, Trial
+from ci_gpu.payload.wire import CheckResult, GpuState, Metric, Telemetry
 
 BASE = "docker.io/pytorch/pytorch:2.8.0-cuda12.6-cudnn9-runtime"
 HEAD = "docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from ci_gpu import telemetry
 from ci_gpu.errors import CiGpuError
 from ci_gpu.history.reading import of_run
-from ci_gpu.history.record import Conditions, Record
+from ci_gpu.history.record import Record
 from ci_gpu.history.series import one_a_run
 from ci_gpu.history.stores import open_store
-from ci_gpu.model import RunReport, Summary
+from ci_gpu.model import Summary
 
 JOBS = 12
 """How far a run looks back."""
@@ -45,15 +44,7 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, s
 def of_this_run(summary: Summary, env: Mapping[str, str]) -> Record:
     """The record of a run that was made in this environment."""
     salt = env.get("CI_GPU_HISTORY_SALT") or env.get("GITHUB_REPOSITORY", "")
-    return of_run(summary, salt=salt, env=env, pull=_pull_request(env), conditions=_conditions(summary.report))
-
-
-def _conditions(report: RunReport) -> Conditions:
-    """Of the first GPU, which is the one that the checks use."""
-    if report.device != "cuda" or not report.host.gpus:
-        return Conditions()
-    power_limit, ecc = telemetry.conditions(report.host.gpus[0].uuid)
-    return Conditions(power_limit=power_limit, ecc=ecc)
+    return of_run(summary, salt=salt, env=env, pull=_pull_request(env))
 
 
 def _pull_request(env: Mapping[str, str]) -> int:

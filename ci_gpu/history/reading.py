@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ci_gpu import verdict
 from ci_gpu.history import document, ndjson
 from ci_gpu.history.formats import github_action_benchmark, pytest_benchmark
-from ci_gpu.history.record import UNKNOWN, Conditions, Record, record, run_name
+from ci_gpu.history.record import Record, record, run_name
 from ci_gpu.model import Summary
 from ci_gpu.reports import json as json_report
 
@@ -37,9 +37,7 @@ def of_report(data: bytes, *, salt: str, env: Mapping[str, str], pull: int = 0) 
     return of_run(Summary(report=report, verdict=verdict.judge(report)), salt=salt, env=env, pull=pull)
 
 
-def of_run(
-    summary: Summary, *, salt: str, env: Mapping[str, str], pull: int = 0, conditions: Conditions = UNKNOWN
-) -> Record:
+def of_run(summary: Summary, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:
     """The record of a run in this environment: a report does not know its branch and commit, the workflow does."""
     return record(
         summary,
@@ -49,5 +47,4 @@ def of_run(
         salt=salt,
         run=run_name(summary.report, env),
         pull=pull,
-        conditions=conditions,
     )

@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from ci_gpu.history import medians
-from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial
-from ci_gpu.payload.wire import PASSED
+from ci_gpu.model import Host, ImageReport, Point, RunReport, SeriesKey, Summary, Trial
+from ci_gpu.payload.wire import PASSED, Gpu
 
 FORMAT = 1
 MAX_WORDS = 1000  # characters that are kept of any one text
@@ -101,17 +101,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     measurements: tuple[Measurement, ...] = ()
 
 
-class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells two series of one GPU apart, as far as it is known. ``power_limit`` in W."""
-
-    power_limit: int = 0
-    ecc: str = ""
-    clocks: str = ""
-
-
-UNKNOWN = Conditions()
-
-
 def record(
     summary: Summary,
     *,
@@ -121,7 +110,6 @@ def record(
     salt: str,
     run: str = "",
     pull: int = 0,
-    conditions: Conditions = UNKNOWN,
 ) -> Record:
     """The record of a run. ``run`` defaults to `run_name`; ``salt`` keeps the hashes of GPUs from being compared
     between organisations."""
@@ -146,7 +134,7 @@ def record(
         conclusion=summary.verdict.conclusion,
         order=report.trial.order if report.trial else "",
         refused=report.trial.refused if report.trial else "",
-        measurements=tuple(_measurements(report, salt, conditions)),
+        measurements=tuple(_measurements(report, salt)),
     )
     return msgspec.convert(_clean(msgspec.to_builtins(kept)), Record)
 
@@ -223,22 +211,21 @@ def _image(report: ImageReport) -> Image:
     )
 
 
-def _measurements(report: RunReport, salt: str, conditions: Conditions) -> Iterator[Measurement]:
+def _measurements(report: RunReport, salt: str) -> Iterator[Measurement]:
     trial = report.trial
     base_first = sorted(report.images, key=lambda image: trial is not None and image.name == trial.head)
     for image in base_first:
-        key = _key(report, image, salt, conditions)
+        key = _key(report, image, salt)
         if trial and image.name in (trial.base, trial.head):
             yield from _of_trial(trial, "head" if image.name == trial.head else "base", image.name, key)
         else:
             yield from _of_image(image, key)
 
 
-def _key(report: RunReport, image: ImageReport, salt: str, conditions: Conditions) -> SeriesKey:
+def _key(report: RunReport, image: ImageReport, salt: str) -> SeriesKey:
     """The series of this run's metrics, but for the metric. A fractional GPU is named by its own UUID."""
     inside = image.environment
-    gpus = (inside.gpus if inside else ()) or report.host.gpus
-    gpu = gpus[0] if gpus and report.device == "cuda" else None
+    gpu = _gpu(report.host, inside.gpus if inside else ()) if report.device == "cuda" else None
     if gpu is None:
         cpu = (inside.cpu if inside else "") or report.host.machine
         return SeriesKey(metric="", device=report.device, gpu=cpu, uuid=hashed(report.host.name, salt))
@@ -249,10 +236,21 @@ def _key(report: RunReport, image: ImageReport, salt: str, conditions: Condition
         gpu=gpu.name,
         uuid=hashed(gpu.uuid or report.host.name, salt),
         mig=mig[1] if mig else "mig" if gpu.uuid.startswith("MIG-") else "",
-        power_limit=conditions.power_limit,
-        ecc=conditions.ecc,
-        clocks=conditions.clocks,
+        power_limit=gpu.power_limit,
+        ecc=gpu.ecc,
+        clocks=report.host.clocks or gpu.clocks,
     )
+
+
+def _gpu(host: Host, inside: tuple[Gpu, ...]) -> Gpu | None:
+    """The GPU that the checks use, the first: as the host sees it, because images differ in what they can see.
+
+    An image with torch before 2.5 does not know its UUID: then it is the host's first of that model.
+    """
+    if not inside or not host.gpus:
+        return next(iter(inside or host.gpus), None)
+    used = inside[0]
+    return next((gpu for gpu in host.gpus if used.uuid in ("", gpu.uuid) and gpu.name == used.name), used)
 
 
 def _of_image(image: ImageReport, key: SeriesKey) -> Iterator[Measurement]:

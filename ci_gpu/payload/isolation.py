@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 LOG_BYTES = 64 << 10
 """The tail of a check's output that goes into its result."""
@@ -56,12 +56,19 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def die_with_parent() -> None:
+    """Be killed when the parent is: if the supervisor dies, nobody else would end this process."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def in_child(function: Callable[[], bytes], timeout: float) -> Ended:
+def in_child(function: Callable[[], bytes], timeout: float, spared: Tuple[int, ...] = ()) -> Ended:
     """Call the function in a fork of this process, and end the fork and all its descendants afterwards.
+
+    ``spared`` are children of this process that have nothing to do with the function.
 
     Raises:
         HostGone: stdin came to its end meanwhile.
@@ -78,7 +85,7 @@ def in_child(function: Callable[[], bytes], timeout: float) -> Ended:
     try:
         status = _watch(child, answer, output, started + timeout)
     finally:
-        _kill_all(child)
+        _kill_all(child, spared)
     output.drain()
     return Ended(
         data=bytes(answer.kept) if answer.whole else b"",
@@ -144,7 +151,7 @@ def _be_the_child(function: Callable[[], bytes], answer: _Pipe, output: _Pipe) -
     """Never returns: whatever happens here must not run the parent's code a second time."""
     code = 70
     try:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # if the supervisor is killed, nobody else would end this
+        die_with_parent()
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would fill /tmp, which is memory
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -184,17 +191,17 @@ def _readable(pipes: List[_Pipe], seconds: float) -> List[_Pipe]:
     return [pipe for pipe in pipes if pipe.reader in ready]
 
 
-def _kill_all(child: int) -> None:
+def _kill_all(child: int, spared: Tuple[int, ...]) -> None:
     """Kill the child's process group and then everybody who became our child by adoption, until nobody is left."""
     _kill(-child)
     while True:
-        for orphan in _children():
-            _kill(orphan)
-        try:
-            if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(0.005)  # killed and not yet gone
-        except ChildProcessError:
+        left = [pid for pid in _children() if pid not in spared]
+        if not left:
             return
+        for pid in left:
+            _kill(pid)
+        if not any(os.waitpid(pid, os.WNOHANG)[0] for pid in left):
+            time.sleep(0.005)  # killed and not yet gone
 
 
 def _children() -> List[int]:

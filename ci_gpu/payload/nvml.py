@@ -1,11 +1,14 @@
-"""The driver's own library, by ctypes: images have no pynvml. What cannot be known is empty or zero."""
+"""The driver's own library, by ctypes: images have no pynvml. What cannot be known is None, empty or zero."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Dict, Optional
+from typing import Any, List, Optional
 
-_SM_CLOCK = 1
+_SM, _MEMORY = 1, 2  # nvmlClockType_t
+_UNCORRECTED, _VOLATILE = 1, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t
+_INSUFFICIENT_SIZE = 7
+_UUID_SIZE = 96
 
 
 class Nvml:
@@ -26,33 +29,102 @@ class Nvml:
     def driver(self) -> str:
         """The version of the kernel driver: ``580.65.06``."""
         text = ctypes.create_string_buffer(96)
-        return text.value.decode() if self._call("nvmlSystemGetDriverVersion", text, 96) else ""
+        return text.value.decode() if _succeeds(self._library, "nvmlSystemGetDriverVersion", text, 96) else ""
 
     def cuda(self) -> str:
         """The CUDA version of the kernel driver, whatever libcuda is loaded here."""
         number = ctypes.c_int()
-        return version(number.value) if self._call("nvmlSystemGetCudaDriverVersion_v2", ctypes.byref(number)) else ""
+        known = _succeeds(self._library, "nvmlSystemGetCudaDriverVersion_v2", ctypes.byref(number))
+        return version(number.value) if known else ""
 
-    def max_sm_clocks(self) -> Dict[str, int]:
-        """UUID to MHz: CUDA's order of devices is not NVML's."""
-        count, clocks = ctypes.c_uint(), {}
-        self._call("nvmlDeviceGetCount_v2", ctypes.byref(count))
+    def devices(self) -> List[Device]:
+        """The GPUs that can be seen from here, in NVML's order, which is not CUDA's."""
+        count, found = ctypes.c_uint(), []
+        _succeeds(self._library, "nvmlDeviceGetCount_v2", ctypes.byref(count))
         for index in range(count.value):
-            handle, clock = ctypes.c_void_p(), ctypes.c_uint()
-            uuid = ctypes.create_string_buffer(96)
-            if (
-                self._call("nvmlDeviceGetHandleByIndex_v2", index, ctypes.byref(handle))
-                and self._call("nvmlDeviceGetUUID", handle, uuid, 96)
-                and self._call("nvmlDeviceGetMaxClockInfo", handle, _SM_CLOCK, ctypes.byref(clock))
-            ):
-                clocks[uuid.value.decode()] = clock.value
-        return clocks
+            handle = ctypes.c_void_p()
+            if _succeeds(self._library, "nvmlDeviceGetHandleByIndex_v2", index, ctypes.byref(handle)):
+                found.append(Device(self._library, handle))
+        return found
 
-    def _call(self, function: str, *arguments: Any) -> bool:
-        try:
-            return int(getattr(self._library, function)(*arguments)) == 0
-        except AttributeError:  # an older driver has not got it
-            return False
+
+class Device:
+    """One GPU: what `ci_gpu.payload.telemetry` asks for, in NVML's own units."""
+
+    def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
+        self._library, self._handle = library, handle
+
+    def uuid(self) -> str:
+        """``GPU-…``, as in `nvidia-smi -L`."""
+        text = ctypes.create_string_buffer(_UUID_SIZE)
+        known = _succeeds(self._library, "nvmlDeviceGetUUID", self._handle, text, _UUID_SIZE)
+        return text.value.decode("ascii", "replace") if known else ""
+
+    def sm_mhz(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetClockInfo", _SM)
+
+    def memory_mhz(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetClockInfo", _MEMORY)
+
+    def max_sm_mhz(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetMaxClockInfo", _SM)
+
+    def application_mhz(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetApplicationsClock", _SM)
+
+    def default_application_mhz(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetDefaultApplicationsClock", _SM)
+
+    def temperature(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetTemperature", 0)
+
+    def milliwatts(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetPowerUsage")
+
+    def milliwatts_allowed(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetEnforcedPowerLimit")
+
+    def reasons(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetCurrentClocksThrottleReasons", kind=ctypes.c_ulonglong)
+
+    def uncorrected_errors(self) -> Optional[int]:
+        return self._number("nvmlDeviceGetTotalEccErrors", _UNCORRECTED, _VOLATILE, kind=ctypes.c_ulonglong)
+
+    def violation_ns(self, policy: int) -> Optional[int]:
+        status = _ViolationTime()
+        known = _succeeds(self._library, "nvmlDeviceGetViolationStatus", self._handle, policy, ctypes.byref(status))
+        return int(status.violation) if known else None
+
+    def ecc(self) -> Optional[int]:
+        now, pending = ctypes.c_uint(), ctypes.c_uint()
+        known = _succeeds(self._library, "nvmlDeviceGetEccMode", self._handle, ctypes.byref(now), ctypes.byref(pending))
+        return now.value if known else None
+
+    def processes(self) -> Optional[int]:
+        """Compute processes. Inside a container those of other containers may not be shown."""
+        for suffix in ("_v3", "_v2", ""):  # by the age of the driver
+            function = getattr(self._library, f"nvmlDeviceGetComputeRunningProcesses{suffix}", None)
+            if function:
+                count = ctypes.c_uint(0)
+                code = function(self._handle, ctypes.byref(count), None)  # room for none: it tells how many
+                return count.value if code in (0, _INSUFFICIENT_SIZE) else None
+        return None
+
+    def _number(self, function: str, *arguments: int, kind: Any = ctypes.c_uint) -> Optional[int]:
+        value = kind()
+        known = _succeeds(self._library, function, self._handle, *arguments, ctypes.byref(value))
+        return int(value.value) if known else None
+
+
+class _ViolationTime(ctypes.Structure):
+    _fields_ = [("reference", ctypes.c_ulonglong), ("violation", ctypes.c_ulonglong)]
+
+
+def _succeeds(library: Any, function: str, *arguments: Any) -> bool:
+    try:
+        return int(getattr(library, function)(*arguments)) == 0
+    except AttributeError:  # an older driver has not got it
+        return False
 
 
 def version(number: int) -> str:

@@ -12,7 +12,8 @@ import platform
 import re
 from typing import Any, Dict, Iterator, Set, Tuple
 
-from .nvml import Nvml, version
+from .nvml import Device, Nvml, version
+from .telemetry import conditions
 from .wire import MOST_PACKAGES, Environment, Gpu
 
 _VARIABLES = re.compile(
@@ -106,11 +107,17 @@ def _gpus(torch: Any) -> Tuple[Tuple[Gpu, ...], str]:
     if error:
         return (), error
     with Nvml() as nvml:
-        clocks = nvml.max_sm_clocks() if nvml else {}
-    return tuple(_gpu(torch, index, clocks) for index in range(torch.cuda.device_count())), ""
+        told = {device.uuid(): _told(device) for device in nvml.devices()} if nvml else {}
+    return tuple(_gpu(torch, index, told) for index in range(torch.cuda.device_count())), ""
 
 
-def _gpu(torch: Any, index: int, clocks: Dict[str, int]) -> Gpu:
+def _told(device: Device) -> Dict[str, Any]:
+    """What torch does not know of a GPU and NVML does, as fields of `Gpu`."""
+    return {"max_sm_mhz": device.max_sm_mhz() or 0, **conditions(device)}
+
+
+def _gpu(torch: Any, index: int, told: Dict[str, Dict[str, Any]]) -> Gpu:
+    """CUDA's order of devices is not NVML's: the UUID tells which is which, or that there is only one."""
     properties = torch.cuda.get_device_properties(index)
     uuid = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else ""  # torch >= 2.5
     return Gpu(
@@ -120,7 +127,7 @@ def _gpu(torch: Any, index: int, clocks: Dict[str, int]) -> Gpu:
         f"{properties.major}.{properties.minor}",
         properties.total_memory,
         properties.multi_processor_count,
-        clocks.get(uuid) or (next(iter(clocks.values())) if len(clocks) == 1 else 0),
+        **(told.get(uuid) or (next(iter(told.values())) if len(told) == 1 else {})),
     )
 
 

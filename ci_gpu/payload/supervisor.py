@@ -6,6 +6,7 @@ wants to print there is sent to stderr. The request is a JSON object:
 
     device    "cuda" or "cpu"
     checks    [{"id": "matmul.float32", "module": "ci_gpu.payload.checks.matmul", "timeout": 300}, …]
+    watch     whether to watch the GPUs, because the host cannot
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from . import perform, probe
 from .isolation import Ended, HostGone, adopt_orphans, in_child
+from .watcher import Watcher
 from .wire import (
     ERROR,
     PROTOCOL,
@@ -31,6 +33,7 @@ from .wire import (
     Hello,
     Started,
     Unusable,
+    Watched,
     frame,
 )
 
@@ -73,9 +76,13 @@ class Channel:
 
 def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) -> None:
     channel.send(replace(_environment(), import_seconds=import_seconds))
+    watcher = Watcher() if request["watch"] else None
+    spared = (watcher.pid,) if watcher else ()
     for check in request["checks"]:
         channel.send(Started(check["id"]))
-        channel.send(Finished(_result(check, request["device"])))
+        channel.send(Finished(_result(check, request["device"], spared)))
+    if watcher:
+        channel.send(Watched(watcher.stop()))
     channel.send(Bye(len(request["checks"])))
 
 
@@ -109,8 +116,10 @@ def _environment() -> Environment:
     )
 
 
-def _result(check: Dict[str, Any], device: str) -> CheckResult:
-    ended = in_child(lambda: perform.to_json(perform.check(check["id"], check["module"], device)), check["timeout"])
+def _result(check: Dict[str, Any], device: str, spared: Tuple[int, ...]) -> CheckResult:
+    ended = in_child(
+        lambda: perform.to_json(perform.check(check["id"], check["module"], device)), check["timeout"], spared
+    )
     kind, message = _death(ended)
     if kind:
         return CheckResult(check["id"], ERROR, ended.seconds, message, _HINTS[kind], kind, log=ended.log)

@@ -7,6 +7,7 @@ which the image left open cannot swallow it. The object has the key ``event`` (`
 class. The version of the protocol is `PROTOCOL`; its history:
 
     1   hello, unusable, environment, started, finished, bye
+    2   watched
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Optional, Tuple, Union
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
 OUTCOMES = (PASSED, FAILED, ERROR, SKIPPED)
@@ -98,7 +99,11 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU as the image sees it. ``capability`` is ``"9.0"``; memory in bytes; clock in MHz."""
+    """One GPU as the image, or the host, sees it. ``capability`` is ``"9.0"``; memory in bytes; clock in MHz.
+
+    ``power_limit`` is the enforced one in W; ``ecc`` is ``"on"`` or ``"off"``; ``clocks`` is ``"default"``, or
+    ``"applications:1410"`` where somebody has set other application clocks. 0 and empty: not known.
+    """
 
     index: int
     name: str
@@ -107,6 +112,43 @@ class Gpu:
     memory: int = 0
     multiprocessors: int = 0
     max_sm_mhz: int = 0
+    power_limit: int = 0
+    ecc: str = ""
+    clocks: str = ""
+
+
+@dataclass(frozen=True)
+class GpuState:
+    """One look at one GPU. None: this GPU, or this driver, does not tell.
+
+    ``seconds`` since the watching began; clocks in MHz, ``temperature`` in °C, ``power`` in W; ``throttle`` are NVML's
+    clocks event reasons, as bits.
+    """
+
+    seconds: float
+    sm_mhz: Optional[int] = None
+    memory_mhz: Optional[int] = None
+    temperature: Optional[int] = None
+    power: Optional[float] = None
+    throttle: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What one GPU (named by its UUID) did while it was watched.
+
+    ``throttle`` are the names of all reasons seen, such as ``hw-thermal-slowdown``; ``violations`` nanoseconds spent
+    below the asked clock, by cause; ``ecc_errors`` uncorrected ones that were new; ``foreign_processes`` the compute
+    processes that were there before ours, or after. ``inside``: the image was asked, because the host has no NVML.
+    """
+
+    gpu: str
+    states: Tuple[GpuState, ...] = ()
+    throttle: Tuple[str, ...] = ()
+    violations: Dict[str, int] = field(default_factory=dict)
+    ecc_errors: Optional[int] = None
+    foreign_processes: int = 0
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +214,13 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """What the GPUs did during the checks; only sent if it was asked for."""
+
+    telemetry: Tuple[Telemetry, ...]
+
+
+@dataclass(frozen=True)
 class Bye:
     """Everything asked for was answered; what follows is not ours."""
 
@@ -184,9 +233,10 @@ EVENTS = {
     "environment": Environment,
     "started": Started,
     "finished": Finished,
+    "watched": Watched,
     "bye": Bye,
 }
-Event = Union[Hello, Unusable, Environment, Started, Finished, Bye]
+Event = Union[Hello, Unusable, Environment, Started, Finished, Watched, Bye]
 _NAMES = {kind: name for name, kind in EVENTS.items()}
 
 

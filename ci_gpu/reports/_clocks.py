@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 from markupsafe import Markup
 
-from ci_gpu.model import Block, GpuState, Telemetry, Trial
+from ci_gpu.model import Block, Trial
+from ci_gpu.payload.wire import GpuState, Telemetry
 from ci_gpu.reports import _text, _trial, _words
 
 WIDTH, LEFT, RIGHT = 960, 112, 6

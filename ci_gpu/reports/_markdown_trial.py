@@ -40,7 +40,8 @@ def clocks(trial: Trial) -> str:
     if not any(block.telemetry for block in trial.blocks):
         return ""
     rows = [_clocks(arm, [block for block in trial.blocks if block.arm == arm]) for arm in _trial.LETTERS]
-    return details("Clocks and throttling", table(_CLOCKS, rows))
+    said = _trial.seen_by_images(trial)
+    return details("Clocks and throttling", table(_CLOCKS, rows) + (f"\n\n{said}" if said else ""))
 
 
 def _setting(trial: Trial) -> str:
@@ -56,8 +57,7 @@ def _how(trial: Trial) -> Iterator[str]:
     spoiled = sum(bool(block.invalid) for block in trial.blocks)
     if spoiled:
         yield f"{_words.plural(spoiled, 'block')} measured again"
-    if trial.control and trial.control.change is not None:
-        yield f"control {_trial.percent(trial.control.change)}"
+    yield _trial.control(trial)
 
 
 def _table(metrics: Sequence[Comparison]) -> str:

@@ -158,6 +158,18 @@ def advice(trial: Trial) -> list[tuple[str, str]]:
     return [(word, ADVICE[word]) for word in counts(trial) if word != UNCHANGED]
 
 
+def control(trial: Trial) -> str:
+    """What the control showed; that there was none, which leaves the comparison unguarded."""
+    known = trial.control is not None and trial.control.change is not None
+    return f"control {percent(trial.control.change)}" if trial.control and known else "without a control"
+
+
+def seen_by_images(trial: Trial) -> str:
+    """That the host could not look at the GPUs itself; empty where it could."""
+    inside = any(one.inside for block in trial.blocks for one in block.telemetry)
+    return "The images themselves told this: their host has no NVML." if inside else ""
+
+
 def blocking(trial: Trial) -> str:
     """What an inconclusive metric does to the gate, by the policy."""
     rules = {"fail": "An inconclusive metric blocks the gate", "pass": "An inconclusive metric does not block the gate"}

@@ -90,8 +90,7 @@ def _comparison(trial: Trial) -> Iterator[str]:
         yield from _wrapped(UNSURE, _compared(row))
     if worse:
         yield from _wrapped("try", _trial.ADVICE[_trial.verdict(worse[0])])
-    control = trial.control and _trial.percent(trial.control.change)
-    said = f"{_words.plural(_trial.pairs(trial), 'pair')} of processes" + (f", control {control}" if control else "")
+    said = f"{_words.plural(_trial.pairs(trial), 'pair')} of processes, {_trial.control(trial)}"
     yield from _wrapped("compared", f"{said}: {_trial.tally(trial)}")
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ci_gpu.compare import compare
 from ci_gpu.compare.clocks import balanced
-from ci_gpu.model import Block, Comparison, GpuState, MetricRule, Policy, Telemetry
-from ci_gpu.payload.wire import CheckResult, Metric
+from ci_gpu.model import Block, Comparison, MetricRule, Policy
+from ci_gpu.payload.wire import CheckResult, GpuState, Metric, Telemetry
 
 
 def block(arm: str, mhz: int | None, invalid: str = "") -> Block:

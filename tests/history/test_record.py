@@ -13,7 +13,9 @@ from scipy import stats
 
 from ci_gpu.errors import ConfigError
 from ci_gpu.history import document
-from ci_gpu.history.record import Conditions, Record, hashed, record, run_name
+from ci_gpu.history.record import Record, hashed, record, run_name
+from ci_gpu.model import SeriesKey
+from ci_gpu.payload.wire import Gpu
 from tests import samples
 from tests.history import records
 
@@ -85,8 +87,33 @@ def test_a_hash_depends_on_the_salt_and_an_empty_identity_has_none() -> None:
 
 
 def test_other_conditions_are_another_series() -> None:
-    locked = record(samples.red(), **WHERE, conditions=Conditions(power_limit=500, clocks="locked:1980"))
-    assert locked.measurements[0].key != record(samples.red(), **WHERE).measurements[0].key
+    usual = _key(host=(), inside=samples.gpu())
+    for changes in ({"power_limit": 500}, {"ecc": "off"}, {"clocks": "applications:1410"}):
+        assert _key(host=(), inside=samples.gpu(**changes)) != usual
+
+
+def test_the_runner_knows_how_its_clocks_are_locked() -> None:
+    inside = samples.gpu(clocks="default")
+    assert _key(host=(inside,), inside=inside, clocks="locked:1980").clocks == "locked:1980"
+
+
+def test_the_hosts_view_of_the_gpu_counts_because_images_differ_in_theirs() -> None:
+    seen, blind = samples.gpu(power_limit=700, ecc="on", clocks="default"), samples.gpu()
+    old = samples.gpu(uuid="")  # torch before 2.5
+    keys = [_key(host=(samples.gpu(name="T4", uuid="GPU-0"), seen), inside=inside) for inside in (seen, blind, old)]
+    assert {key.power_limit for key in keys} == {700}
+    assert keys[0] == keys[1] == keys[2]
+
+
+def test_without_nvml_on_the_host_the_images_view_is_all_there_is() -> None:
+    key = _key(host=(), inside=samples.gpu(power_limit=700, ecc="on", clocks="default"))
+    assert (key.power_limit, key.ecc, key.clocks) == (700, "on", "default")
+
+
+def _key(host: tuple[Gpu, ...], inside: Gpu, clocks: str = "") -> SeriesKey:
+    image = samples.image_report(environment=samples.environment(gpus=(inside,)), results=samples.results())
+    summary = samples.summary(host=samples.host(gpus=host, clocks=clocks), images=(image,))
+    return record(summary, **WHERE).measurements[0].key
 
 
 def test_a_mig_slice_is_part_of_the_key() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from lxml import etree
 
-from ci_gpu.model import GpuState, Telemetry
+from ci_gpu.payload.wire import GpuState, Telemetry
 from ci_gpu.reports import _clocks
 from tests import trials
 

@@ -1,0 +1,104 @@
+"""The host's driver by pynvml, with the questions of `ci_gpu.payload.nvml`: so both sides are read by the same code."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+_UNCORRECTED, _VOLATILE = 1, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Any]:
+    """The module pynvml, initialised; None where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def device(nvml: Any, uuid: str) -> Device | None:
+    """The GPU with this UUID; None where there is none."""
+    try:
+        return Device(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid))
+    except nvml.NVMLError:
+        return None
+
+
+class Device:
+    """One GPU. None: this GPU, or this driver, does not tell."""
+
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml, self._handle = nvml, handle
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """The answer of ``nvmlDeviceGet<function>``."""
+        try:
+            return getattr(self._nvml, f"nvmlDeviceGet{function}")(self._handle, *arguments)
+        except self._nvml.NVMLError:
+            return None
+
+    def uuid(self) -> str:
+        """``GPU-…``, as in `nvidia-smi -L`."""
+        return str(self.ask("UUID") or "")
+
+    def sm_mhz(self) -> int | None:
+        return self._number("ClockInfo", self._nvml.NVML_CLOCK_SM)
+
+    def memory_mhz(self) -> int | None:
+        return self._number("ClockInfo", self._nvml.NVML_CLOCK_MEM)
+
+    def max_sm_mhz(self) -> int | None:
+        return self._number("MaxClockInfo", self._nvml.NVML_CLOCK_SM)
+
+    def application_mhz(self) -> int | None:
+        return self._number("ApplicationsClock", self._nvml.NVML_CLOCK_SM)
+
+    def default_application_mhz(self) -> int | None:
+        return self._number("DefaultApplicationsClock", self._nvml.NVML_CLOCK_SM)
+
+    def temperature(self) -> int | None:
+        return self._number("Temperature", self._nvml.NVML_TEMPERATURE_GPU)
+
+    def milliwatts(self) -> int | None:
+        return self._number("PowerUsage")
+
+    def milliwatts_allowed(self) -> int | None:
+        return self._number("EnforcedPowerLimit")
+
+    def reasons(self) -> int | None:
+        return self._number("CurrentClocksThrottleReasons")
+
+    def uncorrected_errors(self) -> int | None:
+        return self._number("TotalEccErrors", _UNCORRECTED, _VOLATILE)
+
+    def violation_ns(self, policy: int) -> int | None:
+        status = self.ask("ViolationStatus", policy)
+        return None if status is None else int(status.violationTime)
+
+    def ecc(self) -> int | None:
+        modes = self.ask("EccMode")  # now, and after the next restart
+        return None if modes is None else int(modes[0])
+
+    def processes(self) -> int | None:
+        found = self.ask("ComputeRunningProcesses")
+        return None if found is None else len(found)
+
+    def mig_devices(self) -> int:
+        """Into how many parts it is cut."""
+        if not (self.ask("MigMode") or [0])[0]:
+            return 0
+        slots = range(self.ask("MaxMigDeviceCount") or 0)
+        return sum(self.ask("MigDeviceHandleByIndex", slot) is not None for slot in slots)
+
+    def _number(self, function: str, *arguments: int) -> int | None:
+        found = self.ask(function, *arguments)
+        return None if found is None else int(found)

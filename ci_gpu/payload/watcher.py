@@ -1,0 +1,82 @@
+"""A process beside the checks that watches the GPUs: what the supervisor loads, every check would inherit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from dataclasses import asdict
+from typing import List, Tuple
+
+from . import telemetry
+from .isolation import die_with_parent
+from .nvml import Nvml
+from .wire import GpuState, Telemetry
+
+PATIENCE = 10.0
+"""Seconds for the last look: a driver that is stuck must not keep the answers of the checks."""
+
+
+class Watcher:
+    """Every GPU that NVML shows in this image, from now to `stop`."""
+
+    def __init__(self) -> None:
+        stopped, self._stop = os.pipe()
+        self._answer, answer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _be_the_watcher(stopped, answer)
+        os.close(stopped)
+        os.close(answer)
+
+    def stop(self) -> Tuple[Telemetry, ...]:
+        """What was seen; nothing where there is no NVML, or where it does not answer."""
+        with contextlib.suppress(OSError):  # it may be gone
+            os.write(self._stop, b".")
+        data = self._hear()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self._stop)
+        os.close(self._answer)
+        try:
+            return tuple(_telemetry(one) for one in json.loads(data.decode()))
+        except ValueError:
+            return ()
+
+    def _hear(self) -> bytes:
+        data, deadline = bytearray(), time.monotonic() + PATIENCE
+        while select.select([self._answer], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            part = os.read(self._answer, 1 << 16)
+            if not part:
+                break
+            data += part
+        return bytes(data)
+
+
+def _telemetry(fields: dict) -> Telemetry:  # type: ignore[type-arg]
+    states = tuple(GpuState(**state) for state in fields.pop("states"))
+    return Telemetry(states=states, **fields)
+
+
+def _be_the_watcher(stopped: int, answer: int) -> None:
+    """Never returns."""
+    try:
+        die_with_parent()
+        with Nvml() as nvml:
+            found = _watch(nvml, stopped) if nvml else []
+        data = json.dumps([asdict(one) for one in found]).encode()
+        while data:
+            data = data[os.write(answer, data) :]
+    finally:
+        os._exit(0)
+
+
+def _watch(nvml: Nvml, stopped: int) -> List[Telemetry]:
+    watched = [telemetry.Observation(device, device.uuid(), inside=True) for device in nvml.devices()]
+    while not select.select([stopped], [], [], telemetry.PERIOD)[0]:
+        for one in watched:
+            one.look()
+    return [one.close() for one in watched]

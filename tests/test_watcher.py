@@ -1,0 +1,104 @@
+"""The image watches the GPUs where the host has no NVML: the true payload over the true wire, over a driver of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci_gpu import catalogue, engines, guest, telemetry
+from ci_gpu.model import Job
+from ci_gpu.payload.telemetry import PERIOD
+from ci_gpu.payload.wire import Event
+from tests.test_trial import TORCH
+
+CHECKS = f'''
+import time
+from ci_gpu.payload import Fact
+
+def check_waits(device):
+    """Long enough for two looks."""
+    time.sleep({2.5 * PERIOD})
+    yield Fact("waited", True)
+
+def check_dies(device):
+    """A crash is the check's alone."""
+    import os
+    os.abort()
+
+def check_follows(device):
+    """After a crash."""
+    yield Fact("followed", True)
+'''
+
+
+class Silent:
+    """Told of everything, says nothing."""
+
+    def event(self, event: Event) -> None:
+        pass
+
+    def log(self, line: str) -> None:
+        pass
+
+
+@pytest.fixture
+def examined(tmp_path: Path):
+    """The answers of an image with these variables."""
+    (tmp_path / "torch.py").write_text(TORCH)
+
+    def examined(checks: str = CHECKS, watch: bool = True, **variables: str) -> guest.Answers:
+        environment = (("PYTHONPATH", str(tmp_path)), *variables.items())
+        visit = guest.Visit(
+            engine=engines.load("local"),
+            job=Job(image="", name="", labels=(), environment=environment),
+            run="test",
+            device="cpu",
+            checks=catalogue.read({"faults": checks}),
+            timeout=30,
+            user_sources={"faults": checks},
+            watch=watch,
+        )
+        return guest.examine(visit, Silent())
+
+    return examined
+
+
+def test_what_the_image_sees_is_what_the_host_would(examined, nvml_stub: Path) -> None:
+    answers = examined(LD_LIBRARY_PATH=str(nvml_stub.parent), STUB_THROTTLE="4")
+    (seen,) = answers.telemetry
+
+    assert [result.outcome for result in answers.results] == ["passed", "error", "passed"]
+    assert len(seen.states) >= 4  # the first, two or more in between, the last
+    assert {(state.sm_mhz, state.memory_mhz, state.temperature, state.power) for state in seen.states} == {
+        (1980, 2619, 40, 350.5)
+    }
+    assert seen.states[-1].seconds >= 2.5 * PERIOD
+    assert (seen.gpu, seen.throttle, seen.inside) == ("GPU-1", ("power-cap",), True)
+    assert seen.violations == {"power": 0, "thermal": 0}
+    assert (seen.ecc_errors, seen.foreign_processes) == (0, 0)
+    assert telemetry.spoiled(answers.telemetry) == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"STUB_THROTTLE": "64"}, "the GPU GPU-1 throttled: hw-thermal-slowdown"),
+        ({"STUB_PROCESSES": "2"}, "the GPU GPU-1 is shared: 2 other compute processes"),
+    ],
+)
+def test_what_spoils_a_block_spoils_it_from_inside(examined, nvml_stub: Path, variables, said: str) -> None:
+    answers = examined(LD_LIBRARY_PATH=str(nvml_stub.parent), **variables)
+
+    assert telemetry.spoiled(answers.telemetry) == said
+
+
+def test_without_a_driver_in_the_image_nothing_is_told_and_nothing_breaks(examined) -> None:
+    answers = examined()
+
+    assert answers.telemetry == ()
+    assert (len(answers.results), answers.failure) == (3, None)
+
+
+def test_nobody_watches_who_was_not_asked(examined, nvml_stub: Path) -> None:
+    assert examined(watch=False, LD_LIBRARY_PATH=str(nvml_stub.parent)).telemetry == ()
