@@ -155,7 +155,7 @@ def test_a_slower_head_is_confirmed_by_further_pairs_of_that_metric_alone(conduc
 
 
 def test_a_count_that_grew_is_red_without_statistics(conduct) -> None:
-    found, head, _ = conduct(SAME, {**SAME, "BYTES": "4100"})
+    found, head, _ = conduct(SAME, {**SAME, "BYTES": "4200"})
 
     assert verdicts(found)["speed.speed/bytes"] == "regressed"
     assert exit_code(found, head) == 1

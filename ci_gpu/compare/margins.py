@@ -15,6 +15,8 @@ ONCE = 0.10
 """What happens once a process: an import, a compilation, a first call."""
 
 _MICROSECONDS = ("us", "µs", "μs")  # the micro sign and the Greek letter look alike
+_BYTES = ("B", "KiB", "MiB", "GiB")
+"""A workspace that grows by some MiB is no reason to keep an image; one graph break more may be."""
 _ONCE = re.compile(r"(?<![a-z])(cold(?!_?l2)|import|compile|start[-_]?up)(?![a-z])")
 _ALLOCATOR = re.compile(r"(?<![a-z])alloc")
 _NO_RULE = MetricRule()
@@ -38,11 +40,15 @@ def margin(metric: str, unit: str, policy: Policy, *, exact: bool = False) -> fl
     if asked is not None:
         return _checked(metric, asked)
     if exact:
-        return 0.0
+        return _of_policy(metric, policy) if unit in _BYTES else 0.0
     if _ONCE.search(metric) and not metric.endswith("_l2_cold"):
         return ONCE
     if unit in _MICROSECONDS or _ALLOCATOR.search(metric):
         return SHORT
+    return _of_policy(metric, policy)
+
+
+def _of_policy(metric: str, policy: Policy) -> float:
     return KERNEL if policy.min_effect is None else _checked(metric, policy.min_effect)
 
 

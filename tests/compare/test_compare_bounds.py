@@ -29,7 +29,7 @@ from tests.paired import arm, noisy, only, pairs, ruled
 def test_an_exact_metric_is_compared_without_statistics(
     base: float, head: float, better: str, effect: float | None, verdict: str
 ) -> None:
-    comparison = only(pairs([base], [head], better=better, unit="B", exact=True), ruled(min_effect=effect))
+    comparison = only(pairs([base], [head], better=better, unit="1", exact=True), ruled(min_effect=effect))
 
     assert comparison.verdict == verdict
     assert comparison.change == (pytest.approx(head / base - 1) if base else None)
@@ -38,7 +38,7 @@ def test_an_exact_metric_is_compared_without_statistics(
 
 
 def test_an_exact_metric_tells_both_values() -> None:
-    assert only(pairs([100], [101], unit="B", exact=True)).reason == "100 became 101 B"
+    assert only(pairs([100], [103], unit="B", exact=True)).reason == "100 became 103 B"
 
 
 @pytest.mark.parametrize("varies", ["base", "head"])
@@ -50,8 +50,9 @@ def test_an_exact_metric_that_varies_is_not_exact(varies: str) -> None:
     assert comparison.reason == "an exact metric is not exact: 1 to 2 B in one image"
 
 
-def test_the_policys_min_effect_is_not_for_exact_metrics() -> None:
-    assert only(pairs([100], [101], exact=True), Policy(min_effect=0.5)).verdict == "regressed"
+@pytest.mark.parametrize(("unit", "verdict"), [("1", "regressed"), ("B", "unchanged")])
+def test_the_policys_min_effect_is_for_bytes_and_not_for_counts(unit: str, verdict: str) -> None:
+    assert only(pairs([100], [101], unit=unit, exact=True), Policy(min_effect=0.5)).verdict == verdict
 
 
 @pytest.mark.parametrize("blocks", [noisy(6), arm("head", [1.0] * 6), arm("base", [2.0]) + arm("head", [1.0])])

@@ -35,8 +35,14 @@ def test_the_default_goes_by_what_is_measured(metric: str, unit: str, expected: 
     assert margin(metric, unit, Policy()) == expected
 
 
-def test_an_exact_metric_has_none() -> None:
-    assert margin("allocator.peak/bytes", "B", Policy(min_effect=0.05), exact=True) == 0.0
+@pytest.mark.parametrize("unit", ["B", "KiB", "MiB", "GiB"])
+def test_a_size_has_the_general_one_because_workspaces_change(unit: str) -> None:
+    assert margin("allocator.peak/size", unit, Policy(), exact=True) == 0.02
+    assert margin("allocator.peak/size", unit, Policy(min_effect=0.05), exact=True) == 0.05
+
+
+def test_a_count_has_none() -> None:
+    assert margin("compile.graph/breaks", "1", Policy(min_effect=0.05), exact=True) == 0.0
 
 
 def test_the_policy_replaces_the_general_default_alone() -> None:

@@ -30,8 +30,8 @@ def verdicts(base: RunReport, head: RunReport) -> dict[str, str]:
     return {one.metric.rpartition("/")[2]: one.verdict for one in trial.metrics}
 
 
-def test_counts_are_judged_and_one_process_of_each_says_nothing_of_times() -> None:
-    base, head = (report(memory(size), samples.metric()) for size in (4096.0, 4097.0))
+def test_sizes_are_judged_and_one_process_of_each_says_nothing_of_times() -> None:
+    base, head = (report(memory(size), samples.metric()) for size in (4096.0, 4200.0))
 
     assert verdicts(base, base) == {"peak": "unchanged", "throughput": "inconclusive"}
     assert verdicts(base, head) == {"peak": "regressed", "throughput": "inconclusive"}
