@@ -86,7 +86,7 @@ _PATTERNS = {
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One image to examine, with the settings that hold for it. ``ref`` is None for the local engine."""
+    """One image to examine, with the settings that hold for it. ``ref`` is None for the local engine's interpreters."""
 
     name: str
     ref: ImageRef | None
@@ -133,18 +133,16 @@ def wish(chosen: tuple[Target, ...], given: Mapping[str, Any], file: Path | None
     """The comparison that the settings ask for; None if they name no baseline.
 
     Raises:
-        ConfigError: there is more than one image to compare, or no container to start two of.
+        ConfigError: there is more than one image to compare.
     """
     settings = chosen[0].settings
     if not settings.baseline:
         return None
-    if len(chosen) != 1 or settings.engine == LOCAL:
+    if len(chosen) != 1:
         raise ConfigError(
-            f"a baseline was named for {len(chosen)} images"
-            if len(chosen) != 1
-            else "the local engine has only one torch to measure",
+            f"a baseline was named for {len(chosen)} images",
             why="a comparison is between two images, on one GPU",
-            remedy="name one image and one baseline, with docker or podman",
+            remedy="name one image and one baseline",
         )
     document = _document(file)
     return Wish(
@@ -180,6 +178,8 @@ def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -
     merged = {**document.get("run", {}), **table, **given}
     reference = str(merged.pop("image", image))
     settings = _settings(merged)
+    if settings.engine == LOCAL:
+        settings = _interpreted(reference, settings, named=bool(table))
     infos, sources = check_infos(settings.checks_dir)
     return Target(
         name=image,
@@ -187,6 +187,19 @@ def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -
         settings=settings,
         checks=catalogue.select(infos, settings.checks),
         user_sources=sources,
+    )
+
+
+def _interpreted(reference: str, settings: Settings, *, named: bool) -> Settings:
+    """For the local engine an image is an interpreter: the one at this path, or this one."""
+    if reference.startswith("/"):
+        return msgspec.structs.replace(settings, python=reference)
+    if reference == LOCAL or named:
+        return settings
+    raise ConfigError(
+        f"the local engine cannot start the image {reference[:200]!r}",
+        why="it checks an interpreter of this machine, without a container",
+        remedy=f"name the interpreter's path, or {LOCAL} for the one that runs ci-gpu; or choose docker or podman",
     )
 
 

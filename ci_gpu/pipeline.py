@@ -177,7 +177,7 @@ def _compare(
 
 def _pulled(this: Run, target: config.Target, watch: Watch, env: Mapping[str, str]) -> PulledImage:
     if target.ref is None:
-        return PulledImage(reference=config.LOCAL, architecture=this.machine.machine)
+        return PulledImage(reference=target.name, architecture=this.machine.machine)
     return pull.pull(
         this.chosen.name,
         target.ref,
@@ -246,7 +246,7 @@ def _failed(target: config.Target, error: CiGpuError, image: PulledImage | None 
     return ImageReport(
         name=target.name,
         planned=tuple(check.id for check in target.checks),
-        image=image or PulledImage(reference=str(target.ref or config.LOCAL)),
+        image=image or PulledImage(reference=str(target.ref or target.name)),
         failure=Failure.from_error(error),
         started=_now(),
     )

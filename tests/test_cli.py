@@ -225,3 +225,39 @@ def test_every_way_out_has_its_code(
     assert left.value.code == code
     assert ("why: why" in stderr) is (code in (2, 3, 4, 5))
     assert ("Traceback" in stderr) is (code == 70)
+
+
+STEADY = """
+from ci_gpu.payload import Metric
+
+def check_count(device):
+    \"\"\"A count that is the same each time.\"\"\"
+    yield Metric("count", "1", "lower", (4.0,), exact=True)
+"""
+
+
+def test_two_interpreters_are_compared_without_a_container(tmp_path: Path) -> None:
+    """Itself under two names: nothing differs, and each name stands for its own arm."""
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks/steady.py").write_text(STEADY)
+    chosen = ("--checks-dir", "checks", "--checks", "steady", "--pairs", "2", "--json", "run.json")
+    code, stdout, stderr = ci_gpu(*LOCAL, sys.executable, "--baseline", "local", *chosen, cwd=tmp_path)
+    trial = json.loads((tmp_path / "run.json").read_text())["trial"]
+
+    assert code == 0, stdout + stderr
+    assert (trial["base"], trial["head"], trial["order"]) in {
+        ("local", sys.executable, "ABBA"),
+        ("local", sys.executable, "BAAB"),
+    }
+    assert {one["metric"]: one["verdict"] for one in trial["metrics"]}["steady.count/count"] == "unchanged"
+
+
+def test_calibrate_measures_this_interpreter_against_itself(tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks/steady.py").write_text(STEADY)
+    chosen = ("--checks-dir", "checks", "--checks", "steady", "--pairs", "3")
+    argv = ("calibrate", "local", *LOCAL[1:], *chosen, "--history", "none")
+    code, stdout, stderr = ci_gpu(*argv, cwd=tmp_path)
+
+    assert code == 0, stdout + stderr
+    assert "0 false alarms" in stdout

@@ -70,11 +70,23 @@ ceiling = "20e9 B"
     assert policy_of(Path("ci-gpu.toml")) == found.policy
 
 
-def test_one_comparison_is_of_two_images_in_containers() -> None:
+def test_one_comparison_is_of_two_images() -> None:
     with pytest.raises(ConfigError, match="a baseline was named for 2 images"):
         wished(NEW, OLD, baseline=OLD)
-    with pytest.raises(ConfigError, match="the local engine has only one torch"):
-        wished(baseline=OLD, engine="local")
+
+
+def test_for_the_local_engine_an_image_is_an_interpreter() -> None:
+    (head,) = targets(("/new/bin/python",), {"engine": "local"}, None)
+    found = wished("local", baseline="/old/bin/python", engine="local")
+
+    assert (head.ref, head.settings.python) == (None, "/new/bin/python")
+    assert found is not None
+    assert (found.baseline.name, found.baseline.settings.python) == ("/old/bin/python", "/old/bin/python")
+
+
+def test_an_image_is_nothing_that_the_local_engine_could_start() -> None:
+    with pytest.raises(ConfigError, match="the local engine cannot start the image"):
+        targets(("pytorch/pytorch:2.9.0",), {"engine": "local"}, None)
 
 
 @pytest.mark.parametrize(

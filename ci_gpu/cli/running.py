@@ -43,7 +43,8 @@ def run(
 ) -> int:
     """Examine images on this machine's GPU.
 
-    IMAGE is a reference, or a name from ci-gpu.toml; without one, all of that file are examined.
+    IMAGE is a reference, or a name from ci-gpu.toml; without one, all of that file are examined. With --engine local it
+    is the path of an interpreter, or local for this one.
 
     Exit: 0 the gate is open; 1 an image fails; 2 usage; 3 the runner is at fault; 4 an image gave no valid answer;
     5 GitHub refused; 70 our bug; 130 interrupted.
