@@ -156,6 +156,21 @@ class TestCompact:
         assert store.compact("2026-11") == 7
         assert late in list(store.records())
 
+    def test_pull_requests_have_a_file_of_their_own_that_the_series_never_read(self, github: GitData) -> None:
+        store = self._full(github)
+        for n in range(20, 24):
+            store.add(records.record(n, month=3, pull=n))
+        series, every = store.series(Filter()), list(store.records())
+
+        assert store.compact("2026-11") == 10
+        assert not [path for path in github.files() if path.startswith("pr/")]
+        assert "index/pulls-2026.ndjson.gz" in github.files()
+        before = len(github.calls)
+        assert store.series(Filter()) == series
+        assert len(github.calls) - before == 3 + 2 + 2  # the branch; two years, two files of this month
+        assert list(store.records()) == every
+        assert len(store.series(Filter(pull=21))[0].points) == len(series[0].points) + 1
+
     def test_a_job_written_again_afterwards_still_counts_once(self, github: GitData) -> None:
         store = self._full(github)
         store.compact("2026-11")

@@ -2,7 +2,7 @@
 
     v1/<yyyy>/<mm>/<run>.json      a job of a branch
     pr/<number>/<run>.json         a job of a pull request
-    index/<yyyy>.ndjson.gz         what `compact` has put together
+    index/<yyyy>.ndjson.gz         what `compact` has put together; index/pulls-<yyyy>.ndjson.gz, of pull requests
 
 URL: ``git``, ``git:OWNER/REPOSITORY``, either with ``#BRANCH``. No name is ever written by two different jobs, so a
 race for the branch is only about which commit comes first: whoever loses reads again and tries again.
@@ -11,7 +11,7 @@ race for the branch is only about which commit comes first: whoever loses reads 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ci_gpu.errors import ConfigError
 from ci_gpu.history import document, ndjson
@@ -26,7 +26,8 @@ _URL = re.compile(
     r"git(?::(?P<repository>[A-Za-z0-9-]+/[A-Za-z0-9_.-]+))?(?:#(?P<branch>[A-Za-z0-9][A-Za-z0-9_./-]*))?"
 )
 _LOOSE = re.compile(r"(?:v1/(?P<year>\d{4})/(?P<month>\d{2})|pr/\d+)/[A-Za-z0-9._-]+\.json")
-_INDEX = re.compile(r"index/\d{4}\.ndjson\.gz")
+_INDEX = re.compile(r"index/(?:pulls-)?\d{4}\.ndjson\.gz")
+_OF_PULLS = re.compile(r"pr/|index/pulls-")
 
 
 class Git:
@@ -39,14 +40,19 @@ class Git:
         return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
 
     def series(self, wanted: Filter) -> tuple[Series, ...]:
-        return gather(self.records(), wanted)
+        """Each file is a request: those of pull requests are read only if one of them is asked for."""
+        return gather(self._records(lambda path: bool(wanted.pull) or not _OF_PULLS.match(path)), wanted)
 
     def recent(self, jobs: int) -> tuple[Series, ...]:
         return gather(self._newest(jobs), Filter())
 
     def records(self) -> Iterator[Record]:
+        return self._records(lambda _: True)
+
+    def _records(self, chosen: Callable[[str], bool]) -> Iterator[Record]:
         files = self._branch.files()
-        found = {record.run: record for path in sorted(files) for record in self._read(path, files[path])}
+        paths = [path for path in sorted(files) if chosen(path)]
+        found = {record.run: record for path in paths for record in self._read(path, files[path])}
         yield from sorted(found.values(), key=lambda record: (record.created, record.run))
 
     def _newest(self, jobs: int) -> Iterator[Record]:
@@ -56,7 +62,7 @@ class Git:
         """
         files = self._branch.files()
         main = [path for path in sorted(files, key=_by_number) if path.startswith("v1/")]
-        years = [path for path in sorted(files) if path.startswith("index/")]
+        years = [path for path in sorted(files) if _INDEX.fullmatch(path) and not _OF_PULLS.match(path)]
         chosen = main[-jobs:] if len(main) >= jobs else [*years[-1:], *main]
         found = {record.run: record for path in chosen for record in self._read(path, files[path])}
         yield from sorted(found.values(), key=lambda record: (record.created, record.run))[-jobs:]
@@ -80,13 +86,29 @@ class Git:
     def _compacted(self, files: Mapping[str, str], before: str) -> dict[str, bytes | None]:
         """The paths that change: None where a file goes, because an index has it now."""
         changes: dict[str, bytes | None] = {}
-        for year, paths in _by_year(files, before).items():
-            index = f"index/{year}.ndjson.gz"
+        for index, paths in self._by_index(files, before).items():
             several = [*paths, *([index] if index in files else [])]
             found = {record.run: record for path in several for record in self._read(path, files[path])}
             changes |= dict.fromkeys(paths)
             changes[index] = ndjson.pack(found.values())
         return changes
+
+    def _by_index(self, files: Mapping[str, str], before: str) -> dict[str, list[str]]:
+        """The files of finished months, by the file that they go into. Of a pull request only the record has a date."""
+        found: dict[str, list[str]] = {}
+        for path in sorted(files):
+            match = _LOOSE.fullmatch(path)
+            if not match:
+                continue
+            month = f"{match['year']}-{match['month']}" if match["year"] else self._month(path, files[path])
+            if month < before:
+                name = month[:4] if match["year"] else f"pulls-{month[:4]}"
+                found.setdefault(f"index/{name}.ndjson.gz", []).append(path)
+        return found
+
+    def _month(self, path: str, sha: str) -> str:
+        (record,) = self._read(path, sha)
+        return record.created[:7]
 
 
 def open_store(url: str, env: Mapping[str, str]) -> Git:
@@ -125,12 +147,3 @@ def path_of(record: Record) -> str:
 def _by_number(path: str) -> list[str | int]:
     """Run 10 comes after run 9."""
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path)]
-
-
-def _by_year(files: Iterable[str], before: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path in sorted(files):
-        match = _LOOSE.fullmatch(path)
-        if match and match["year"] and f"{match['year']}-{match['month']}" < before:
-            found.setdefault(match["year"], []).append(path)
-    return found
