@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.action import prism
-from tests.action.git_data import GitData
 from tests.action.github import REPOSITORY, GitHub, serve
 from tests.action.workflow import Workflow
 from tests.containers.ground import Ground
+from tests.git_data import GitData
 
 
 @pytest.fixture(scope="module")

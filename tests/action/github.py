@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.action.git_data import GitData
+from tests.git_data import GitData
 
 REPOSITORY = "octo-org/octo-repo"
 COMMENTS = re.compile(rf"/repos/{REPOSITORY}/issues/(\d+)/comments")

@@ -29,7 +29,7 @@ def empty_database(postgresql: str) -> str:
 
 
 @pytest.fixture
-def github() -> Iterator[git_data.GitData]:
+def github() -> Iterator[git_data.Faulty]:
     """A repository without a history."""
     with git_data.serve() as state:
         yield state

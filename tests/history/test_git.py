@@ -11,7 +11,7 @@ from ci_gpu.history.branch import TRIES, Branch
 from ci_gpu.history.series import Filter
 from ci_gpu.history.stores.git import Git
 from tests.history import records
-from tests.history.git_data import REPOSITORY, Fault, GitData
+from tests.history.git_data import REPOSITORY, Fault, Faulty
 
 SECONDARY = Fault(403, {"message": "You have exceeded a secondary rate limit"}, {"retry-after": "7"})
 PRIMARY = Fault(403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"})
@@ -21,13 +21,13 @@ DOWN = Fault(502, {})
 LOST = Fault(502, {}, done=True)
 
 
-def _git(state: GitData, slept: list[float]) -> Git:
+def _git(state: Faulty, slept: list[float]) -> Git:
     return Git(Branch("t", state.url, REPOSITORY, "ci-gpu-history", pause=slept.append))
 
 
 @pytest.mark.parametrize("fault", [SECONDARY, PRIMARY, STALE, CONFLICT, DOWN, LOST], ids=str)
 @pytest.mark.parametrize("nth", range(1, 8))
-def test_one_fault_at_any_request_costs_only_time(github: GitData, fault: Fault, nth: int) -> None:
+def test_one_fault_at_any_request_costs_only_time(github: Faulty, fault: Fault, nth: int) -> None:
     """But 422 outside of the ref, which GitHub gives for a content that it never takes, is tried again as well."""
     slept: list[float] = []
     store = _git(github, slept)
@@ -37,22 +37,22 @@ def test_one_fault_at_any_request_costs_only_time(github: GitData, fault: Fault,
     assert store.add(records.record(2)) is True
     assert store.add(records.record(2)) is False
     assert [each.run for each in store.records()] == ["run-2026-11-1", "run-2026-11-2"]
-    assert github.commits() == 2
+    assert github.length() == 2
     assert slept
 
 
-def test_the_first_record_makes_a_branch_without_parents(github: GitData) -> None:
+def test_the_first_record_makes_a_branch_without_parents(github: Faulty) -> None:
     assert _git(github, []).add(records.record(1)) is True
     assert list(github.files()) == ["v1/2026/11/run-2026-11-1.json"]
-    assert github.commits() == 1
+    assert github.length() == 1
 
 
-def test_a_pull_requests_record_lies_beside_the_main_ones(github: GitData) -> None:
+def test_a_pull_requests_record_lies_beside_the_main_ones(github: Faulty) -> None:
     _git(github, []).add(records.record(1, pull=12))
     assert list(github.files()) == ["pr/12/run-2026-11-1.json"]
 
 
-def test_after_ten_tries_it_gives_up_with_what_to_do(github: GitData) -> None:
+def test_after_ten_tries_it_gives_up_with_what_to_do(github: Faulty) -> None:
     slept: list[float] = []
     store = _git(github, slept)
     store.add(records.record(1))
@@ -65,7 +65,7 @@ def test_after_ten_tries_it_gives_up_with_what_to_do(github: GitData) -> None:
     assert all(0.2 * min(30, 2**n) <= wait <= min(30, 2**n) for n, wait in enumerate(slept))
 
 
-def test_a_token_that_may_only_read_is_told_so_at_once(github: GitData) -> None:
+def test_a_token_that_may_only_read_is_told_so_at_once(github: Faulty) -> None:
     refused = Fault(403, {"message": "Resource not accessible by integration"})
     github.fault = lambda method, path, number: refused if method == "POST" else None
     slept: list[float] = []
@@ -75,7 +75,7 @@ def test_a_token_that_may_only_read_is_told_so_at_once(github: GitData) -> None:
     assert slept == []
 
 
-def test_a_rate_limit_longer_than_our_patience_is_exit_5(github: GitData) -> None:
+def test_a_rate_limit_longer_than_our_patience_is_exit_5(github: Faulty) -> None:
     limit = Fault(429, {"message": "rate limit"}, {"retry-after": "4000"})
     github.fault = lambda method, path, number: limit
     with pytest.raises(GitHubError) as caught:
@@ -83,7 +83,7 @@ def test_a_rate_limit_longer_than_our_patience_is_exit_5(github: GitData) -> Non
     assert (caught.value.kind, caught.value.exit_code) == ("github-rate-limited", 5)
 
 
-def test_a_hostile_file_on_the_branch_is_refused_and_one_that_is_not_ours_is_left_alone(github: GitData) -> None:
+def test_a_hostile_file_on_the_branch_is_refused_and_one_that_is_not_ours_is_left_alone(github: Faulty) -> None:
     branch = Branch("t", github.url, REPOSITORY, "ci-gpu-history")
     branch.add("README.md", b"hello", "by hand")
     store = _git(github, [])
@@ -94,7 +94,7 @@ def test_a_hostile_file_on_the_branch_is_refused_and_one_that_is_not_ours_is_lef
         list(store.records())
 
 
-def test_a_listing_that_is_cut_off_is_an_error_and_not_a_shorter_history(github: GitData) -> None:
+def test_a_listing_that_is_cut_off_is_an_error_and_not_a_shorter_history(github: Faulty) -> None:
     store = _git(github, [])
     store.add(records.record(1))
     cut = Fault(200, {"tree": [], "truncated": True})
@@ -104,7 +104,7 @@ def test_a_listing_that_is_cut_off_is_an_error_and_not_a_shorter_history(github:
 
 
 @pytest.mark.parametrize("body", [{}, {"object": []}, {"object": {"sha": None}}, {"object": {}}])
-def test_an_odd_answer_is_an_error_of_github(github: GitData, body: dict[str, object]) -> None:
+def test_an_odd_answer_is_an_error_of_github(github: Faulty, body: dict[str, object]) -> None:
     github.fault = lambda method, path, number: Fault(200, body)
     with pytest.raises(GitHubError):
         _git(github, []).add(records.record(1))
@@ -115,13 +115,13 @@ class TestCompact:
 
     KEPT = tuple(records.record(n, month=m, year=y) for y in (2025, 2026) for m in (3, 11) for n in (1, 2))
 
-    def _full(self, github: GitData) -> Git:
+    def _full(self, github: Faulty) -> Git:
         store = _git(github, [])
         for each in self.KEPT:
             store.add(each)
         return store
 
-    def test_nothing_is_lost_and_only_finished_months_move(self, github: GitData) -> None:
+    def test_nothing_is_lost_and_only_finished_months_move(self, github: Faulty) -> None:
         store = self._full(github)
         before = list(store.records()), store.series(Filter())
         assert store.compact("2026-11") == 6
@@ -135,13 +135,13 @@ class TestCompact:
             "index/2026.ndjson.gz",
         }
 
-    def test_a_second_time_adds_to_the_years_file_and_a_third_changes_nothing(self, github: GitData) -> None:
+    def test_a_second_time_adds_to_the_years_file_and_a_third_changes_nothing(self, github: Faulty) -> None:
         store = self._full(github)
         before = list(store.records())
         assert [store.compact("2026-04"), store.compact("2026-12"), store.compact("2026-12")] == [6, 2, 0]
         assert list(store.records()) == before
 
-    def test_a_record_added_in_the_middle_of_it_stays(self, github: GitData) -> None:
+    def test_a_record_added_in_the_middle_of_it_stays(self, github: Faulty) -> None:
         store, other = self._full(github), _git(github, [])
         late = records.record(9, month=3)
         calls = count()
@@ -156,7 +156,7 @@ class TestCompact:
         assert store.compact("2026-11") == 7
         assert late in list(store.records())
 
-    def test_pull_requests_have_a_file_of_their_own_that_the_series_never_read(self, github: GitData) -> None:
+    def test_pull_requests_have_a_file_of_their_own_that_the_series_never_read(self, github: Faulty) -> None:
         store = self._full(github)
         for n in range(20, 24):
             store.add(records.record(n, month=3, pull=n))
@@ -171,14 +171,14 @@ class TestCompact:
         assert list(store.records()) == every
         assert len(store.series(Filter(pull=21))[0].points) == len(series[0].points) + 1
 
-    def test_a_job_written_again_afterwards_still_counts_once(self, github: GitData) -> None:
+    def test_a_job_written_again_afterwards_still_counts_once(self, github: Faulty) -> None:
         store = self._full(github)
         store.compact("2026-11")
         store.add(self.KEPT[0])
         assert len(list(store.records())) == len(self.KEPT)
 
 
-def test_the_newest_jobs_cost_a_request_each_however_long_the_history_is(github: GitData) -> None:
+def test_the_newest_jobs_cost_a_request_each_however_long_the_history_is(github: Faulty) -> None:
     store = _git(github, [])
     for n in range(1, 28):
         store.add(records.record(n))
@@ -189,7 +189,7 @@ def test_the_newest_jobs_cost_a_request_each_however_long_the_history_is(github:
     assert len(github.calls) - before == 3 + 5
 
 
-def test_the_newest_jobs_are_found_in_the_year_s_file_as_well(github: GitData) -> None:
+def test_the_newest_jobs_are_found_in_the_year_s_file_as_well(github: Faulty) -> None:
     store = _git(github, [])
     for n in range(1, 5):
         store.add(records.record(n))

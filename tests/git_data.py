@@ -24,11 +24,18 @@ class GitData:
         self.commits: dict[str, dict[str, Any]] = {}
         self.branches: dict[str, str] = {}
 
-    def files(self, branch: str) -> dict[str, bytes]:
+    def files(self, branch: str = "ci-gpu-history") -> dict[str, bytes]:
         """Path to content at the tip of a branch."""
         tip = self.branches.get(branch)
         tree = self.trees[self.commits[tip]["tree"]] if tip else {}
         return {path: self.blobs[sha] for path, sha in tree.items()}
+
+    def length(self, branch: str = "ci-gpu-history") -> int:
+        """The number of commits: a fork in the branch would make it fewer than the additions."""
+        count, sha = 0, self.branches.get(branch, "")
+        while sha:
+            count, sha = count + 1, next(iter(self.commits[sha]["parents"]), "")
+        return count
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any] | None:
         """Status and document; None for a path that is no part of this API."""
@@ -52,7 +59,8 @@ class GitData:
 
     def _patch_refs(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         branch = name.removeprefix("heads/")
-        if self.branches.get(branch) not in self.commits[body["sha"]]["parents"] or body.get("force"):
+        assert not body.get("force"), "nothing may ever be forced"
+        if self.branches.get(branch) not in self.commits[body["sha"]]["parents"]:
             return 422, _said("Update is not a fast forward")
         self.branches[branch] = body["sha"]
         return 200, self._ref(name, body["sha"])
@@ -64,6 +72,8 @@ class GitData:
         return 201, {"sha": sha, "url": self._url("blobs", sha)}
 
     def _get_blobs(self, sha: str, _: Any) -> tuple[int, Any]:
+        if sha not in self.blobs:
+            return 404, _said("Not Found")
         data = self.blobs[sha]
         content = base64.encodebytes(data).decode()
         fields = {"content": content, "encoding": "base64", "size": len(data), "node_id": "B_1"}
@@ -101,6 +111,8 @@ class GitData:
             {"path": path, "sha": each, "size": len(self.blobs[each]), "url": self._url("blobs", each), **blob}
             for path, each in self.trees[sha].items()
         ]
+        folders = sorted({path.rpartition("/")[0] for path in self.trees[sha]} - {""})
+        items += [{"path": path, "mode": "040000", "type": "tree", "sha": _named(path)} for path in folders]
         return {"sha": sha, "url": self._url("trees", sha), "truncated": False, "tree": items}
 
     def _commit(self, sha: str) -> dict[str, Any]:
