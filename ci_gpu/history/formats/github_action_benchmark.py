@@ -146,7 +146,8 @@ def _by_run(several: Iterable[Series]) -> list[tuple[Point, list[dict[str, Any]]
 
 def _bench(one: Series, point: Point) -> dict[str, Any]:
     spread = f"± {100 * point.deviation:.2f} %"
-    extra = f"{point.image}\n{point.processes} processes\n{point.run}"
+    count = f"{point.processes} process{'es' * (point.processes != 1)}"
+    extra = f"{point.image}\n{count}\n{point.run}"
     return {"name": name(one.key), "value": point.value, "unit": one.unit, "range": spread, "extra": extra}
 
 
