@@ -31,7 +31,7 @@ def main() -> None:
     selftest = ("--selftest-slowdown", "10%")
     slowed = [comparison(options, options.same_b, options.same_a, *selftest) for _ in range(options.rounds // 4 or 1)]
     document = {
-        "machine": {"cpu": cpu(), "python": platform.python_version(), "load": "see the control of each comparison"},
+        "machine": {"cpu": cpu(), "python": platform.python_version()},
         "seconds": round(time.time() - started),
         "one image against itself": summary(same),
         "a slower image": summary(slower),
