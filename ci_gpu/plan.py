@@ -41,8 +41,14 @@ try:
     supervisor.main(nonce, sys.stdin.buffer.read(rest).decode())
 finally:
     shutil.rmtree(folder, ignore_errors=True)
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(0)
 """
-"""The first thing that runs in the image. It must parse on any Python, so that an old one can say that it is old."""
+"""The first thing that runs in the image. It must parse on any Python, so that an old one can say that it is old.
+
+It leaves at once: torch takes 0.3 s to tidy up, in each of the many containers of a comparison.
+"""
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
