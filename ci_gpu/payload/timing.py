@@ -21,6 +21,10 @@ WARM_WINDOW, WARM_CHANGE = 5, 0.01
 SHORT = 2e-3
 """Seconds. Shorter calls are timed several in a row on a GPU: an event costs some microseconds of its own."""
 
+HEAD_START = 50e-6
+"""Seconds that a GPU is kept busy before each sample: meanwhile the host queues what is timed, and its launches, which
+take longer on a busy host, are not in it."""
+
 SLOWDOWN = "CI_GPU_SELFTEST_SLOWDOWN"
 """The variable by which ci-gpu makes an image slower than it is, to see whether it notices."""
 
@@ -50,25 +54,21 @@ def _on_cpu(function: Callable[[], Any]) -> float:
 
 
 def _gpu_sampler(function: Callable[[], Any], cold_l2: bool) -> Callable[[], float]:
-    estimate = sorted(_between_events(function, 1) for _ in range(3))[1]
+    estimate = _median([_between_events(function, 1) for _ in range(3)])
     launches = 1 if cold_l2 else max(1, math.ceil(SHORT / max(estimate, 1e-7)))
-    burst = _slowed(function if launches == 1 else _graph(function, launches), estimate * launches)
-    flush = _l2_flush() if cold_l2 else None
-
-    def sample() -> float:
-        if flush is not None:
-            flush()
-        return _between_events(burst, launches)
-
-    return sample
+    burst = _slowed(function if launches == 1 else _graph(function, launches))
+    before = (*((_l2_flush(),) if cold_l2 else ()), _busy(HEAD_START))
+    return lambda: _between_events(burst, launches, before)
 
 
-def _between_events(function: Callable[[], Any], calls: int) -> float:
+def _between_events(function: Callable[[], Any], calls: int, before: Sequence[Callable[[], Any]] = ()) -> float:
     """Between two events on the stream: calls are asynchronous, and the host's clock would time the launch alone."""
     import torch
 
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
+    for each in before:
+        each()
     start.record()
     function()
     end.record()
@@ -104,14 +104,22 @@ def _l2_flush() -> Callable[[], Any]:
     return lambda: buffer.zero_()
 
 
-def _slowed(function: Callable[[], Any], seconds: float) -> Callable[[], Any]:
-    """The function, and a kernel that waits for the part of ``seconds`` that the self-test asks for."""
+def _slowed(function: Callable[[], Any]) -> Callable[[], Any]:
+    """The function, and a kernel that waits for the part of its time that the self-test asks for."""
     if not _slowdown():
         return function
+    wait = _busy(_slowdown() * _median([_between_events(function, 1) for _ in range(9)]))
+    return lambda: (function(), wait())
+
+
+def _busy(seconds: float) -> Callable[[], Any]:
+    """A kernel that spins for so long. It counts cycles, and how many a second has depends on the GPU."""
     import torch
 
-    cycles = int(seconds * _slowdown() * 1e9)  # of a clock between 1 and 2 GHz: at least what was asked for
-    return lambda: (function(), torch.cuda._sleep(cycles))
+    probe = 2_000_000
+    taken = _median([_between_events(lambda: torch.cuda._sleep(probe), 1) for _ in range(5)])
+    cycles = round(probe * seconds / taken)
+    return lambda: torch.cuda._sleep(cycles)
 
 
 def _slowdown() -> float:

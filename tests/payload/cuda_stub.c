@@ -24,7 +24,12 @@ int cuMemsetD32_v2(unsigned long long pointer, unsigned value, unsigned long wor
 }
 int cuMemFree_v2(unsigned long long pointer) { freed++; return pointer ? 0 : 1; }
 int cuEventCreate(void **event, unsigned flags) { static int next; *event = &events[next++]; return flags; }
-int cuEventRecord(void *event, void *stream) { return stream ? 400 : 0; }
+int cuEventRecord(void *event, void *stream)
+{
+    if (event == &events[0] && launches != 1) return 1; /* no head start */
+    if (event == &events[0]) launches = 0;
+    return stream ? 400 : 0;
+}
 int cuEventSynchronize(void *event) { return event == &events[1] ? 0 : 400; }
 int cuEventElapsedTime(float *milliseconds, void *start, void *end)
 {

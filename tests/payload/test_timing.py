@@ -7,6 +7,7 @@ import time
 import pytest
 
 from ci_gpu.payload import timing
+from tests.payload.cuda_model import Gpu, work
 
 
 class Clock:
@@ -77,3 +78,37 @@ def test_the_self_test_really_takes_longer(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert taken >= 0.1
     assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize("launch", [2e-6, 20e-6], ids=["a quick host", "a slow host"])
+@pytest.mark.parametrize("seconds", [5e-6, 1.4e-3, 30e-3])
+def test_a_gpu_is_timed_without_the_launches_of_its_host(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, launch: float
+) -> None:
+    gpu = Gpu(hertz=1.98e9, launch=launch)
+    gpu.install(monkeypatch)
+
+    assert timing.samples(work(gpu, seconds), "cuda", 2.0) == pytest.approx((seconds,) * timing.MIN_SAMPLES, rel=1e-3)
+
+
+def test_with_a_cold_cache_each_sample_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Gpu(hertz=1.98e9, launch=5e-6)
+    gpu.install(monkeypatch)
+    function = work(gpu, 100e-6, warm=60e-6)
+
+    assert timing.samples(function, "cuda", 2.0, cold_l2=True) == pytest.approx((100e-6,) * timing.MIN_SAMPLES)
+    assert timing.samples(function, "cuda", 2.0) == pytest.approx((60e-6,) * timing.MIN_SAMPLES, rel=1e-2)
+
+
+@pytest.mark.parametrize("hertz", [0.9e9, 1.41e9, 1.98e9, 2.8e9])
+@pytest.mark.parametrize("cold", [True, False])
+@pytest.mark.parametrize("seconds", [20e-6, 1.4e-3, 30e-3])
+def test_a_gpu_is_slowed_by_what_was_asked_for_whatever_its_clock(
+    monkeypatch: pytest.MonkeyPatch, hertz: float, cold: bool, seconds: float
+) -> None:
+    monkeypatch.setenv(timing.SLOWDOWN, "0.05")
+    gpu = Gpu(hertz=hertz, launch=1e-6)
+    gpu.install(monkeypatch)
+    taken = timing.samples(work(gpu, seconds), "cuda", 2.0, cold_l2=cold)
+
+    assert taken == pytest.approx((1.05 * seconds,) * len(taken), rel=0.005)
