@@ -9,7 +9,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ci_gpu.model import ImageReport, Reason, Summary
+from ci_gpu.model import (
+    IMPROVED,
+    INCONCLUSIVE,
+    MISSING,
+    REGRESSED,
+    UNCHANGED,
+    ImageReport,
+    Reason,
+    Summary,
+    Trial,
+)
 from ci_gpu.payload.wire import Environment
 from ci_gpu.reports import markdown, printable
 
@@ -68,6 +78,7 @@ def outputs(summary: Summary) -> dict[str, str]:
         "skipped": str(counts["skipped"]),
         "engine": summary.report.engine,
         **_image_outputs(image),
+        **_trial_outputs(summary.report.trial),
     }
     return {name: printable(value)[:MAX_OUTPUT] for name, value in values.items()}
 
@@ -92,6 +103,13 @@ def _image_outputs(image: ImageReport | None) -> dict[str, str]:
         "gpu-count": str(len(environment.gpus)),
         "gpu-names": ", ".join(gpu.name for gpu in environment.gpus),
     }
+
+
+def _trial_outputs(trial: Trial | None) -> dict[str, str]:
+    """How many of the gated metrics have which verdict; empty where nothing was compared."""
+    found = Counter(one.verdict for one in trial.metrics if one.gated) if trial else Counter()
+    words = (REGRESSED, IMPROVED, UNCHANGED, INCONCLUSIVE, MISSING)
+    return {word: str(found[word]) if trial else "" for word in words}
 
 
 def _first_kind(reasons: tuple[Reason, ...], exit_code: int) -> str:

@@ -45,6 +45,7 @@ def test_a_slower_image_blocks_the_merge_and_a_second_push_of_an_equal_one_lets_
 
     assert red.jobs == {"gpu": "failure", "gate": "failure"}, red.log
     assert (red.outputs["conclusion"], red.outputs["exit-code"]) == ("failure", "1"), red.log
+    assert int(red.outputs["regressed"]) >= 1
     (comment,) = github.comments[PULL_REQUEST]
     assert re.search(r"🔴 \| `speed.rate/rate` \| `100.2 m/s` \| `90.1\d m/s` \| -10.0 %", comment["body"])
     assert "**regressed**" in comment["body"]

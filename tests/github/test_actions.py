@@ -95,6 +95,16 @@ def test_more_reasons_than_the_runner_keeps_are_counted() -> None:
     assert all(len(line) < 4096 for line in lines)
 
 
+def test_a_comparison_is_counted_by_verdict_and_no_comparison_is_no_zero() -> None:
+    compared, alone = actions.outputs(samples.comparison()), actions.outputs(samples.green())
+    gated = [one.verdict for one in samples.comparison().report.trial.metrics if one.gated]
+    words = ("regressed", "improved", "unchanged", "inconclusive", "missing")
+
+    assert {word: compared[word] for word in words} == {word: str(gated.count(word)) for word in words}
+    assert compared["regressed"] != "0"
+    assert {alone[word] for word in words} == {""}
+
+
 def parse(text: str) -> dict[str, str]:
     """As the runner reads the file: name, delimiter, value."""
     lines, outputs = iter(text.splitlines()), {}
