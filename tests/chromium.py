@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.containers.images import CACHE
-from tests.needs import program, unavailable
+from tests.needs import module, program, unavailable
 
 AXE = "axe-core@4.14.1"
 WIDE, PHONE = 1280, 400
@@ -78,10 +78,7 @@ class Browser:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A fresh browser with a profile of its own."""
-    try:
-        from selenium import webdriver
-    except ImportError:
-        unavailable("selenium is not installed")
+    webdriver = module("selenium.webdriver", "selenium")
     options = webdriver.ChromeOptions()
     options.binary_location = program("chromium")
     for switch in _SWITCHES:

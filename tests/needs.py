@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -13,7 +14,15 @@ def unavailable(reason: str) -> NoReturn:
     """The test cannot run here: a skip for a user, a failure where everything was promised to run."""
     if os.environ.get("CI_GPU_TESTS") == "require":
         pytest.fail(f"cannot run although CI_GPU_TESTS=require: {reason}")
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def module(name: str, distribution: str = "") -> Any:
+    """A module of a package that only some tests need."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        unavailable(f"the package {distribution or name} is not installed")
 
 
 def program(name: str) -> str:

@@ -11,6 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from tests.needs import module
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "measurement.md"
 RESULTS = ROOT / "benchmarks" / "results" / "verdicts.json"
@@ -117,7 +119,7 @@ def test_a_rewritten_rule_has_the_threshold_of_its_tool(
 def test_a_packaged_rule_is_asked_in_its_own_words(
     rivals: ModuleType, package: str, rule: str, unmoved: float, moved: float
 ) -> None:
-    pytest.importorskip(package)
+    module(package)
     base, head = np.exp(NOISE)
 
     assert not getattr(rivals, rule)(base, head * unmoved)

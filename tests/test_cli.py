@@ -14,9 +14,10 @@ import pytest
 
 from ci_gpu import cli
 from ci_gpu.errors import ConfigError, GitHubError, ImageError, RunnerError
+from tests.needs import module
 from tests.processes import ends
 
-pytest.importorskip("torch", reason="the local engine checks this interpreter's torch")
+module("torch")
 
 LOCAL = ("run", "--engine", "local", "--device", "cpu")
 

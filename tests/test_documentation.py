@@ -11,11 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from ci_gpu import catalogue
 from ci_gpu.cli import cli
 from ci_gpu.errors import CiGpuError
+from tests.needs import module
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -69,7 +68,7 @@ def test_every_link_leads_somewhere() -> None:
 
 def test_the_check_in_the_readme_runs(tmp_path: Path) -> None:
     """What a newcomer copies works as it stands."""
-    pytest.importorskip("torch", reason="the check runs in this interpreter's torch")
+    module("torch")
     (block,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), flags=re.DOTALL)
     (tmp_path / "softmax.py").write_text(block, "utf-8")
     options = ("--engine", "local", "--device", "cpu", "--checks-dir", str(tmp_path), "--checks", "softmax")

@@ -9,9 +9,10 @@ import pytest
 from ci_gpu import catalogue, engines, guest
 from ci_gpu.model import Job
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Hello, Started
+from tests.needs import module
 from tests.processes import ends
 
-pytest.importorskip("torch", reason="the local engine checks this interpreter's torch")
+module("torch")
 
 FAULTS = Path(__file__).with_name("faults.py").read_text()
 

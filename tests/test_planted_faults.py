@@ -18,9 +18,9 @@ from ci_gpu.model import Host, ImageReport, PulledImage, RunReport
 from ci_gpu.payload import perform, probe
 from ci_gpu.payload.wire import CheckResult, Environment, Gpu
 from ci_gpu.verdict import judge
-from tests.needs import program
+from tests.needs import module, program
 
-torch = pytest.importorskip("torch", reason="faults are planted in this interpreter's torch")
+torch = module("torch")
 from tests import planted  # noqa: E402 - it needs torch
 
 H100 = Gpu(0, "NVIDIA H100 80GB HBM3", "GPU-1", "9.0", 80 << 30, 132, 1980)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.action import hostile
 from tests.action.runner import ROOT, Runner, Step
-from tests.needs import program, unavailable
+from tests.needs import module, program, unavailable
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_action_s_own_folder_stays_as_it_was(steps: dict[str, Step], job: Ru
 
 def test_the_guest_of_the_local_engine_uses_nothing_of_the_checkout(checkout: Path, trap: hostile.Trap) -> None:
     """It is started in the checkout, with a file there for each module that it imports."""
-    pytest.importorskip("torch", reason="the local engine checks this interpreter's torch")
+    module("torch")
     trap.sprung()
     argv = (sys.executable, "-I", "-m", "ci_gpu", "run", "--engine", "local", "--device", "cpu")
     done = subprocess.run((*argv, "--checks", "autograd.polynomial"), cwd=checkout, capture_output=True, check=False)

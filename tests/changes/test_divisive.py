@@ -13,7 +13,7 @@ from scipy import stats
 
 from ci_gpu.changes import divisive
 from tests.changes.series import TIGERBEETLE, noise, stepped
-from tests.needs import unavailable
+from tests.needs import module
 
 VALUES: list[float] = [float(value) for value in TIGERBEETLE["values"]]
 
@@ -29,11 +29,7 @@ def published(p: float, magnitude: float) -> list[int]:
 
 @pytest.fixture
 def otava() -> Any:
-    try:
-        import otava.analysis
-    except ImportError:
-        unavailable("apache-otava is not installed")
-    return otava.analysis
+    return module("otava.analysis", "apache-otava")
 
 
 @pytest.fixture

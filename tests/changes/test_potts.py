@@ -11,7 +11,7 @@ import pytest
 
 from ci_gpu.changes import potts
 from tests.changes.series import TIGERBEETLE, noise, stepped
-from tests.needs import unavailable
+from tests.needs import module
 
 
 def cost(values: Sequence[float], found: Sequence[int], penalty: float) -> float:
@@ -100,10 +100,7 @@ def test_small_steps_are_put_together_the_smallest_first() -> None:
 
 
 def test_the_long_segments_of_tigerbeetle_are_those_of_asv() -> None:
-    try:
-        from asv.step_detect import detect_steps
-    except ImportError:
-        unavailable("asv is not installed")
+    detect_steps = module("asv.step_detect", "asv").detect_steps
     values = TIGERBEETLE["values"]
 
     steps = [left for left, right, *_ in detect_steps(values) if left and right - left > 10]

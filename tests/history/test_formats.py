@@ -14,6 +14,7 @@ from ci_gpu.history import ndjson, reading
 from ci_gpu.history.formats import github_action_benchmark, otava
 from ci_gpu.history.series import Filter, gather
 from tests.history import records
+from tests.needs import module
 
 SERIES = gather([records.record(n) for n in range(1, 21)], Filter())
 DATA_JS = """window.BENCHMARK_DATA = {
@@ -64,6 +65,7 @@ def test_the_custom_tools_get_the_newest_value_of_their_direction() -> None:
 
 
 def test_otava_reads_our_csv(tmp_path: Path) -> None:
+    module("otava", "apache-otava")
     from otava.csv_options import CsvOptions
     from otava.data_selector import DataSelector
     from otava.importer import CsvImporter
