@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ci_gpu import process
@@ -40,6 +40,15 @@ class NoRepositoryError(Exception):
     """The registry answers, and has no such repository. Of a missing tag it says the same to a pull."""
 
 
+class Answer(NamedTuple):
+    """What a registry said; of a body at most a little more than `MAX_BYTES`."""
+
+    status: int
+    headers: Mapping[str, str]
+    following: str  # the address of the next page
+    body: bytes
+
+
 def tags(ref: ImageRef, env: Mapping[str, str], engine: str) -> tuple[str, ...]:
     """All tags of the repository, as the engine's own login is allowed to see them; empty if they cannot be had.
 
@@ -56,7 +65,7 @@ def digest(ref: ImageRef, env: Mapping[str, str], engine: str) -> str:
     with _asking(ref) as session:
         login = credentials(ref.registry, env, engine)
         answer = _answer(session, ref, f"manifests/{ref.tag or ref.digest}", login, {"Accept": _MANIFESTS})
-        answer.raise_for_status()
+        _require_ok(answer)
         found = answer.headers.get("Docker-Content-Digest", "")
         return found if re.fullmatch(r"sha256:[0-9a-f]{64}", found) else ""
     return ""
@@ -116,11 +125,11 @@ def _tags(session: requests.Session, ref: ImageRef, login: tuple[str, str] | Non
     path, found = "tags/list?n=1000", []
     for _ in range(MAX_PAGES):
         answer = _answer(session, ref, path, login, {})
-        if answer.status_code == 404:
+        if answer.status == 404:
             raise NoRepositoryError
-        answer.raise_for_status()
+        _require_ok(answer)
         found += [tag for tag in _json(answer)["tags"] or () if isinstance(tag, str) and _TAG.fullmatch(tag)]
-        following = urlsplit(answer.links.get("next", {}).get("url", ""))
+        following = urlsplit(answer.following)
         if not following.query:
             break
         path = f"tags/list?{following.query}"  # of the link only the query: host and path are ours to choose
@@ -129,12 +138,12 @@ def _tags(session: requests.Session, ref: ImageRef, login: tuple[str, str] | Non
 
 def _answer(
     session: requests.Session, ref: ImageRef, path: str, login: tuple[str, str] | None, headers: dict[str, str]
-) -> requests.Response:
+) -> Answer:
     """The answer to a question about the repository, with the authorisation that the registry asks for."""
     base = _base(ref.registry)
     url = f"{base}/v2/{ref.repository}/{path}"
     answer = _get(session, url, headers)
-    if answer.status_code == 401:
+    if answer.status == 401:
         challenge = answer.headers.get("WWW-Authenticate", "")
         answer = _get(session, url, {**headers, **_authorised(session, challenge, base, login)})
     return answer
@@ -155,15 +164,22 @@ def _authorised(session: requests.Session, challenge: str, base: str, login: tup
     return {"Authorization": f"Bearer {said.get('token') or said['access_token']}"}
 
 
-def _get(session: requests.Session, url: str, headers: Mapping[str, str]) -> requests.Response:
-    return session.get(url, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False, stream=True)
+def _get(session: requests.Session, url: str, headers: Mapping[str, str]) -> Answer:
+    with session.get(url, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
+        body = response.raw.read(MAX_BYTES + 1, decode_content=True)
+        following = response.links.get("next", {}).get("url", "")
+        return Answer(response.status_code, response.headers, following, body)
 
 
-def _json(answer: requests.Response) -> Any:
-    data = answer.raw.read(MAX_BYTES + 1, decode_content=True)
-    if len(data) > MAX_BYTES:
+def _require_ok(answer: Answer) -> None:
+    if answer.status >= 400:
+        raise LookupError(f"the registry answered {answer.status}")
+
+
+def _json(answer: Answer) -> Any:
+    if len(answer.body) > MAX_BYTES:
         raise ValueError("more than a list of tags can be")
-    return json.loads(data)
+    return json.loads(answer.body)
 
 
 def _base(registry: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 
 import msgspec
 
@@ -47,21 +48,21 @@ def _post(summary: Summary, env: Mapping[str, str], token: str, key: str) -> Out
             why="neither CI_GPU_GITHUB_TOKEN nor GITHUB_TOKEN is set",
             remedy="pass github-token to the action, or set one of them",
         )
-    client = api.Api(token, env.get("GITHUB_API_URL") or "https://api.github.com")
-    target = event.pull_request(env, client)
-    if target is None:
-        raise ConfigError(
-            "this run belongs to no open pull request",
-            why="the event is about none, or its head has moved on",
-            remedy="nothing, if that is so; the step summary has it all",
+    with closing(api.Api(token, env.get("GITHUB_API_URL") or "https://api.github.com")) as client:
+        target = event.pull_request(env, client)
+        if target is None:
+            raise ConfigError(
+                "this run belongs to no open pull request",
+                why="the event is about none, or its head has moved on",
+                remedy="nothing, if that is so; the step summary has it all",
+            )
+        published = comment.publish(
+            client,
+            repository=target.repository,
+            number=target.number,
+            key=key,
+            render=lambda budget: markdown.render(summary, budget),
         )
-    published = comment.publish(
-        client,
-        repository=target.repository,
-        number=target.number,
-        key=key,
-        render=lambda budget: markdown.render(summary, budget),
-    )
     return Outcome(pending=False, url=published.url, message=f"comment {published.action}: {published.url}")
 
 

@@ -61,6 +61,10 @@ class Api:
         self._sleep, self._now = sleep, now
         self._patience = MAX_WAIT
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._session.close()
+
     def get(self, path: str) -> Any:
         """The JSON document at a path."""
         return self._json(self._call("GET", path))

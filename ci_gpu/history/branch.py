@@ -36,6 +36,10 @@ class Branch:
         self._ref = quote(f"heads/{name}", safe="")  # one part of a path, as GitHub's own clients send it
         self._pause = pause
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._api.close()
+
     def add(self, path: str, content: bytes, message: str) -> bool:
         """Commit one new file; False if it was there already.
 

@@ -25,9 +25,13 @@ class Sql:
 
     def __init__(self, engine: Engine, insert: Callable[..., Any], lock: str) -> None:
         self._engine, self._insert = engine, insert
-        with self._transaction() as connection:
-            connection.exec_driver_sql(lock)
-            _make(connection, insert)
+        try:
+            with self._transaction() as connection:
+                connection.exec_driver_sql(lock)
+                _make(connection, insert)
+        except ConfigError:
+            self.close()
+            raise
 
     def add(self, record: Record) -> bool:
         data = document.encode(record)

@@ -6,6 +6,7 @@ workflow that posts comments reads one that a pull request made: `parse` takes i
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
@@ -77,6 +78,8 @@ def schema() -> dict[str, Any]:
     definitions["Document"]["required"].append("schema")
     definitions["Verdict"]["properties"]["conclusion"]["enum"] = ["success", "failure", "error"]
     definitions["Metric"]["properties"]["better"]["enum"] = ["higher", "lower"]
+    for definition in definitions.values():
+        definition["description"] = inspect.cleandoc(definition["description"])  # as Python 3.13 has it by itself
     return {"$schema": SCHEMA_ID, "title": "run.json of ci-gpu", **document}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from ci_gpu import pipeline
 from ci_gpu.history import keeping
+from ci_gpu.history.record import Record
 from ci_gpu.history.series import Filter
 from ci_gpu.history.stores import open_store
 from tests import samples
@@ -23,6 +25,11 @@ def compared(created: str):
     images = sorted(summary.report.images, key=lambda image: image.name != HEAD)
     report = msgspec.structs.replace(summary.report, created=created, images=tuple(images))
     return msgspec.structs.replace(summary, report=report)
+
+
+def kept(url: str) -> list[Record]:
+    with closing(open_store(url, {})) as store:
+        return list(store.records())
 
 
 def test_a_run_sees_what_was_there_before_it_and_one_point_a_run(tmp_path: Path) -> None:
@@ -43,7 +50,7 @@ def test_the_time_is_kept_as_a_run_writes_it(tmp_path: Path) -> None:
     _, said = keeping.keep(compared(pipeline._now()), url, ENV)
 
     assert "points added" in said
-    assert next(open_store(url, {}).records()).created.endswith("Z")
+    assert kept(url)[0].created.endswith("Z")
 
 
 def test_the_same_report_is_kept_once(tmp_path: Path) -> None:
@@ -51,7 +58,7 @@ def test_the_same_report_is_kept_once(tmp_path: Path) -> None:
     said = [keeping.keep(compared("2026-11-23T08:00:00Z"), url, ENV)[1] for _ in range(2)]
 
     assert "were there already" in said[1]
-    assert len(list(open_store(url, {}).records())) == 1
+    assert len(kept(url)) == 1
 
 
 def test_what_a_pull_request_measured_is_no_part_of_the_series(tmp_path: Path) -> None:
@@ -63,8 +70,9 @@ def test_what_a_pull_request_measured_is_no_part_of_the_series(tmp_path: Path) -
     ):
         keeping.keep(compared(f"2026-11-23T08:00:0{len(env)}Z"), url, env)
 
-    assert {record.pull for record in open_store(url, {}).records()} == {12}
-    assert open_store(url, {}).series(Filter()) == ()
+    assert {record.pull for record in kept(url)} == {12}
+    with closing(open_store(url, {})) as store:
+        assert store.series(Filter()) == ()
 
 
 def test_a_history_that_cannot_be_written_is_told_and_decides_nothing() -> None:

@@ -75,7 +75,7 @@ class Git:
         return self._branch.rewrite(lambda files: self._compacted(files, before), f"History: compact up to {before}")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        self._branch.close()
 
     def _read(self, path: str, sha: str) -> Iterator[Record]:
         if _LOOSE.fullmatch(path):
