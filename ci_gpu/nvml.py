@@ -33,6 +33,14 @@ def device(nvml: Any, uuid: str) -> Device | None:
         return None
 
 
+def parent(mig: str) -> str:
+    """The UUID of the GPU that this MIG slice is cut from; empty where there is none."""
+    with opened() as nvml:
+        part = device(nvml, mig) if nvml else None
+        whole = part.ask("DeviceHandleFromMigDeviceHandle") if part else None
+        return Device(nvml, whole).uuid() if whole else ""
+
+
 class Device:
     """One GPU. None: this GPU, or this driver, does not tell."""
 

@@ -64,10 +64,10 @@ def neighbours(gpus: Sequence[str]) -> str:
 
 
 def chosen(gpus: Sequence[Gpu], wanted: str) -> tuple[str, ...]:
-    """The UUIDs of the host's GPUs that a run was told to use: ``all``, indices or UUIDs."""
-    words = wanted.split(",")
+    """The UUIDs of the host's GPUs that a run was told to use: ``all``, indices, UUIDs, or those of MIG slices."""
     if wanted == "all":
         return tuple(gpu.uuid for gpu in gpus)
+    words = [nvml.parent(word) if word.startswith("MIG-") else word for word in wanted.split(",")]
     return tuple(gpu.uuid for gpu in gpus if str(gpu.index) in words or gpu.uuid in words)
 
 

@@ -30,7 +30,17 @@ int nvmlDeviceGetMemoryInfo(void *device, unsigned long long *total_free_used) {
 int nvmlDeviceGetMaxClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? 1980 : 2619; return 0; }
 int nvmlDeviceGetApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = application_mhz; return 0; }
 int nvmlDeviceGetDefaultApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = 1980; return 0; }
-int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) { *device = &gpu; return strcmp(uuid, "GPU-1") ? 6 : 0; }
+static int slice;
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **device)
+{
+    *device = strncmp(uuid, "MIG-", 4) ? &gpu : &slice;
+    return strcmp(uuid, "GPU-1") && strcmp(uuid, "MIG-1") ? 6 : 0;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *mig, void **device)
+{
+    *device = &gpu;
+    return mig == &slice ? 0 : 2;
+}
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? clock_mhz : 2619; return 0; }
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = temperature; return 0; }
 int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) { *milliwatts = 350500; return 0; }

@@ -33,6 +33,7 @@ print(json.dumps({
     "telemetry": msgspec.to_builtins(recorder.telemetry),
     "spoiled": telemetry.spoiled(recorder.telemetry),
     "neighbours": telemetry.neighbours(["GPU-1"]),
+    "of slices": [telemetry.chosen(host.look({}).gpus, name) for name in ("MIG-1", "MIG-2", "GPU-1")],
     "host": msgspec.to_builtins(host.look({})),
 }))
 """
@@ -114,6 +115,10 @@ def test_mig_neighbours_refuse_the_comparison(watched, devices: int, said: str) 
     assert watched({"mig_mode": 1, "mig_devices": devices})["neighbours"] == said
 
 
+def test_a_mig_slice_is_watched_as_the_gpu_that_it_is_cut_from(watched) -> None:
+    assert watched()["of slices"] == [["GPU-1"], [], ["GPU-1"]]
+
+
 def test_without_a_driver_nothing_is_recorded() -> None:
     with telemetry.recorded(["GPU-1"]) as recorder:
         pass
@@ -121,6 +126,7 @@ def test_without_a_driver_nothing_is_recorded() -> None:
     assert recorder.telemetry == ()
     assert telemetry.spoiled(recorder.telemetry) == telemetry.neighbours(["GPU-1"]) == ""
     assert host.look({}).gpus == ()
+    assert telemetry.chosen((Gpu(0, "H100", "GPU-1"),), "MIG-1") == ()
 
 
 def test_the_runner_says_how_its_clocks_are_locked() -> None:
