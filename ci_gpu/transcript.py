@@ -146,6 +146,8 @@ def _is_metric(metric: Metric) -> bool:
 
 
 def _is_telemetry(telemetry: Telemetry) -> bool:
+    if not re.fullmatch(r"(GPU|MIG)-[0-9A-Za-z/-]{1,90}", telemetry.gpu):
+        return False
     if not set(telemetry.throttle) <= set(REASONS.values()) or not set(telemetry.violations) <= set(VIOLATIONS):
         return False
     counts = (*telemetry.violations.values(), telemetry.ecc_errors, telemetry.foreign_processes)

@@ -116,6 +116,8 @@ def test_what_the_image_saw_of_its_gpus_is_taken_once_and_at_the_end() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"gpu": "GPU-1\n::error::"},
+        {"gpu": "GPU-" + "1" * 1000},
         {"throttle": ("<b>hot</b>",)},
         {"violations": {"::error::": 1}},
         {"violations": {"thermal": -1}},

@@ -70,9 +70,11 @@ class Observation:
             states=tuple(self._states),
             throttle=tuple(name for bit, name in REASONS.items() if bits & bit),
             violations={
-                name: violations[name] - self._violations[name] for name in violations if name in self._violations
+                name: max(0, violations[name] - self._violations[name])  # somebody may reset the driver's counters
+                for name in violations
+                if name in self._violations
             },
-            ecc_errors=None if errors is None or self._errors is None else errors - self._errors,
+            ecc_errors=None if errors is None or self._errors is None else max(0, errors - self._errors),
             foreign_processes=max(self._foreign, self._device.processes() or 0),
             inside=self._inside,
         )

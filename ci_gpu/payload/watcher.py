@@ -75,7 +75,8 @@ def _be_the_watcher(stopped: int, answer: int) -> None:
 
 
 def _watch(nvml: Nvml, stopped: int) -> List[Telemetry]:
-    watched = [telemetry.Observation(device, device.uuid(), inside=True) for device in nvml.devices()]
+    named = ((device, device.uuid()) for device in nvml.devices())
+    watched = [telemetry.Observation(device, uuid, inside=True) for device, uuid in named if uuid]
     while not select.select([stopped], [], [], telemetry.PERIOD)[0]:
         for one in watched:
             one.look()
