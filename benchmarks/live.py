@@ -69,7 +69,7 @@ def comparison(options: argparse.Namespace, head: str, base: str, *more: str) ->
         "exit": done.returncode,
         "refused": trial["refused"],
         "metrics": metrics,
-        "control": shown(trial["control"]),
+        "control": shown(trial["control"]) if trial["control"] else None,
     }
 
 

@@ -179,7 +179,7 @@ def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -
     reference = str(merged.pop("image", image))
     settings = _settings(merged)
     if settings.engine == LOCAL:
-        settings = _interpreted(reference, settings, named=bool(table))
+        settings = _interpreted(reference, settings, named=bool(settings.python and table and "image" not in table))
     infos, sources = check_infos(settings.checks_dir)
     return Target(
         name=image,

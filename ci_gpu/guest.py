@@ -117,7 +117,7 @@ def _heard(
             user_sources=visit.user_sources,
             watch=visit.watch,
         )
-        transcript = Transcript(guest.nonce, tuple(check.id for check in checks))
+        transcript = Transcript(guest.nonce, tuple(check.id for check in checks), visit.watch)
         try:
             code, stderr = _converse(visit, guest, transcript, watch)
         except CiGpuError as error:

@@ -51,7 +51,7 @@ class Device:
         """The answer of ``nvmlDeviceGet<function>``."""
         try:
             return getattr(self._nvml, f"nvmlDeviceGet{function}")(self._handle, *arguments)
-        except self._nvml.NVMLError:
+        except (self._nvml.NVMLError, self._nvml.NVMLLibraryMismatchError):
             return None
 
     def uuid(self) -> str:
@@ -80,7 +80,7 @@ class Device:
         return self._number("PowerUsage")
 
     def milliwatts_allowed(self) -> int | None:
-        return self._number("EnforcedPowerLimit")
+        return self._number("PowerManagementLimit")
 
     def reasons(self) -> int | None:
         return self._number("CurrentClocksThrottleReasons")
@@ -97,8 +97,11 @@ class Device:
         return None if modes is None else int(modes[0])
 
     def processes(self) -> int | None:
-        found = self.ask("ComputeRunningProcesses")
-        return None if found is None else len(found)
+        for version in ("_v3", "_v2"):  # drivers before 510 have not got the newer one
+            found = self.ask(f"ComputeRunningProcesses{version}")
+            if found is not None:
+                return len(found)
+        return None
 
     def mig_devices(self) -> int:
         """Into how many parts it is cut."""

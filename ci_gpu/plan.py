@@ -43,6 +43,8 @@ finally:
     shutil.rmtree(folder, ignore_errors=True)
 sys.stdout.flush()
 sys.stderr.flush()
+import ctypes
+ctypes.CDLL(None).fflush(None)
 os._exit(0)
 """
 """The first thing that runs in the image. It must parse on any Python, so that an old one can say that it is old.

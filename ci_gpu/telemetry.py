@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from ci_gpu import nvml
-from ci_gpu.payload.telemetry import PERIOD, Observation
+from ci_gpu.payload.telemetry import PATIENCE, PERIOD, Observation
 from ci_gpu.payload.wire import Gpu, Telemetry
 
 _SPOILING = ("hw-slowdown", "sw-thermal-slowdown", "hw-thermal-slowdown", "hw-power-brake")
@@ -35,8 +35,9 @@ def recorded(gpus: Sequence[str]) -> Iterator[Recorder]:
             yield recorder
         finally:
             stop.set()
-            thread.join()
-            recorder.telemetry = tuple(observation.close() for observation in observations)
+            thread.join(PATIENCE)
+            if not thread.is_alive():  # else the driver hangs, and would hang this thread as well
+                recorder.telemetry = tuple(observation.close() for observation in observations)
 
 
 def spoiled(telemetry: Sequence[Telemetry]) -> str:

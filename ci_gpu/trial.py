@@ -74,7 +74,7 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
     _require_units(arms.head_report, design.policy)
     blocks = _pairs(arms, design, checks, range(1, design.pairs + 1), watch)
     doubtful = _checks_of(unclear(compare(blocks, design.policy, final=False, first=design.pairs)), checks)
-    if doubtful:
+    if doubtful and not blocks[-1].invalid:  # a machine that spoiled the last pairs is not asked for more
         blocks += _pairs(arms, design, doubtful, range(design.pairs + 1, design.most + 1), watch)
     return _judged(trial, blocks, design)
 
@@ -167,8 +167,13 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         + _of_the_image(report.image, answers.environment),
         control=before + _seconds(of_control) + after,
         telemetry=seen,
-        invalid=telemetry.spoiled(seen) or (answers.failure.what if answers.failure else ""),
+        invalid=telemetry.spoiled(seen) or _unanswered(answers, arm),
     )
+
+
+def _unanswered(answers: guest.Answers, arm: str) -> str:
+    """The kind alone: the rest may be the image's own words."""
+    return f"the {arm} gave no answer: {answers.failure.kind}" if answers.failure else ""
 
 
 def _visit(visit: guest.Visit, design: Design, checks: Sequence[CheckInfo], pair: int, arm: str) -> guest.Visit:

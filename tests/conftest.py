@@ -34,9 +34,18 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def nvml_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A driver's libnvidia-ml.so.1 that does what it is told, in a folder of its own."""
-    path = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
-    source = Path(__file__).with_name("nvml_stub.c")
-    argv = [program("cc"), "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1", "-o", str(path), str(source)]
+    return _nvml(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(scope="session")
+def old_nvml_stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a driver before 510, which has fewer functions."""
+    return _nvml(tmp_path_factory.mktemp("old-nvml"), "-DOLD_DRIVER")
+
+
+def _nvml(folder: Path, *options: str) -> Path:
+    path, source = folder / "libnvidia-ml.so.1", Path(__file__).with_name("nvml_stub.c")
+    argv = [program("cc"), "-shared", "-fPIC", "-Wl,-soname,libnvidia-ml.so.1", *options, "-o", str(path), str(source)]
     subprocess.run(argv, check=True, capture_output=True)
     return path
 

@@ -51,13 +51,17 @@ int nvmlDeviceGetViolationStatus(void *device, int policy, violation_t *status)
     status->violation = policy == 1 ? thermal_ns : 0;
     return policy > 1 ? 3 : 0; /* 3: not supported, as on real cards */
 }
+#ifdef OLD_DRIVER /* before 510 */
+int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, void *infos)
+#else
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, void *infos)
+#endif
 {
     if (!infos && processes) { *count = processes; return 7; } /* 7: give me room */
     *count = processes;
     return 0;
 }
-int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *milliwatts) { *milliwatts = 700000; return 0; }
+int nvmlDeviceGetPowerManagementLimit(void *device, unsigned *milliwatts) { *milliwatts = 700000; return 0; }
 int nvmlDeviceGetEccMode(void *device, unsigned *current, unsigned *pending) { *current = *pending = 1; return 0; }
 int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) { *current = *pending = mig_mode; return 0; }
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) { *count = 7; return 0; }

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ci_gpu import host, telemetry
 from ci_gpu.errors import ConfigError
+from ci_gpu.payload.telemetry import MAX_STATES, Observation
 from ci_gpu.payload.wire import Gpu, Telemetry
 
 SCRIPT = """
@@ -43,9 +45,10 @@ print(json.dumps({
 def watched(nvml_stub: Path):
     """What is recorded of a GPU with these values before and during a block."""
 
-    def watched(before: dict[str, int] | None = None, **during: int) -> dict[str, Any]:
-        argv = [sys.executable, "-c", SCRIPT, str(nvml_stub), json.dumps(before or {}), json.dumps(during)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    def watched(before: dict[str, int] | None = None, library: Path = nvml_stub, **during: int) -> dict[str, Any]:
+        argv = [sys.executable, "-c", SCRIPT, str(library), json.dumps(before or {}), json.dumps(during)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
     return watched
@@ -108,6 +111,30 @@ def test_another_process_on_the_gpu_refuses_the_comparison(watched) -> None:
     assert found["telemetry"][0]["foreign_processes"] == 2
     assert found["spoiled"] == "the GPU GPU-1 is shared: 2 other compute processes"
     assert found["neighbours"] == "the GPU GPU-1 is shared: 2 other compute processes"
+
+
+def test_an_old_driver_knows_of_other_processes_as_well(watched, old_nvml_stub: Path) -> None:
+    found = watched({"processes": 2}, library=old_nvml_stub)
+
+    assert found["neighbours"] == "the GPU GPU-1 is shared: 2 other compute processes"
+    assert watched(library=old_nvml_stub)["neighbours"] == ""
+
+
+def test_hours_of_looks_are_thinned_and_no_throttling_is_forgotten() -> None:
+    device = SimpleNamespace(
+        **dict.fromkeys(
+            ("processes", "violation_ns", "uncorrected_errors", "milliwatts", "sm_mhz", "memory_mhz", "temperature"),
+            lambda *_: 1,
+        )
+    )
+    device.reasons = iter([0x0, 0x40, *[0x0] * 10_000]).__next__
+    observation = Observation(device, "GPU-1")
+    for _ in range(9_000):
+        observation.look()
+    found = observation.close()
+
+    assert MAX_STATES / 2 <= len(found.states) <= MAX_STATES
+    assert found.throttle == ("hw-thermal-slowdown",)
 
 
 @pytest.mark.parametrize(("devices", "said"), [(1, ""), (3, "the GPU GPU-1 is shared: it is cut into 3 MIG devices")])

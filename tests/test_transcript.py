@@ -32,8 +32,8 @@ HELLO = Hello(PROTOCOL, "3.11.7", "/usr/bin/python3")
 ENVIRONMENT = Environment("3.11.7", "x86_64", "2.9.0+cu128")
 
 
-def hear(*events: Event, promised: tuple[str, ...] = ("a.one", "a.two")) -> Transcript:
-    transcript = Transcript(NONCE, promised)
+def hear(*events: Event, promised: tuple[str, ...] = ("a.one", "a.two"), watched: bool = False) -> Transcript:
+    transcript = Transcript(NONCE, promised, watched)
     for event in events:
         transcript.hear("stdout", NONCE + encode(event))
     return transcript
@@ -106,11 +106,13 @@ WATCHED = Telemetry("GPU-1", (GpuState(0.0, 1980),), ("idle",), {"thermal": 5}, 
 
 
 def test_what_the_image_saw_of_its_gpus_is_taken_once_and_at_the_end() -> None:
-    transcript = hear(HELLO, ENVIRONMENT, Watched((WATCHED,)), Bye(0), promised=())
+    transcript = hear(HELLO, ENVIRONMENT, Watched((WATCHED,)), Bye(0), promised=(), watched=True)
 
-    assert transcript.telemetry == (WATCHED,)
+    assert transcript.telemetry == (replace(WATCHED, inside=True),)  # whatever the image says of where it stands
     with pytest.raises(ImageError):
-        hear(Watched((WATCHED,)), Watched((WATCHED,)), promised=())
+        hear(Watched((WATCHED,)), Watched((WATCHED,)), promised=(), watched=True)
+    with pytest.raises(ImageError, match="nobody asked for"):
+        hear(Watched((WATCHED,)), promised=())
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_what_the_image_saw_of_its_gpus_is_taken_once_and_at_the_end() -> None:
 )
 def test_a_gpu_that_did_what_no_gpu_can_do_is_damage(changes: dict[str, Any]) -> None:
     with pytest.raises(ImageError):
-        hear(Watched((replace(WATCHED, **changes),)), promised=())
+        hear(Watched((replace(WATCHED, **changes),)), promised=(), watched=True)
 
 
 @given(st.text())

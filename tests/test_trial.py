@@ -234,6 +234,16 @@ def test_a_spoiled_pair_is_measured_again_and_kept_beside(conduct, monkeypatch: 
     assert exit_code(found, head) == 0
 
 
+def test_a_machine_that_spoiled_the_last_pairs_is_not_asked_for_more(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four good pairs, then heat: what they show is not extended."""
+    calls = iter(range(1000))
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+    monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled" if next(calls) >= 8 else "")
+    found, *_ = conduct(SAME, {**SAME, "RATE": "97"})
+
+    assert max(block.pair for block in found.blocks) == 4 + trial.SPOILED_IN_A_ROW
+
+
 def test_a_machine_that_spoils_everything_is_given_up_early(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "REST_SECONDS", 0)
     monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled: hw-slowdown")

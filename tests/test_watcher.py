@@ -102,3 +102,9 @@ def test_without_a_driver_in_the_image_nothing_is_told_and_nothing_breaks(examin
 
 def test_nobody_watches_who_was_not_asked(examined, nvml_stub: Path) -> None:
     assert examined(watch=False, LD_LIBRARY_PATH=str(nvml_stub.parent)).telemetry == ()
+
+
+def test_from_inside_an_old_driver_knows_of_other_processes_as_well(examined, old_nvml_stub: Path) -> None:
+    answers = examined(LD_LIBRARY_PATH=str(old_nvml_stub.parent), STUB_PROCESSES="2")
+
+    assert telemetry.spoiled(answers.telemetry) == "the GPU GPU-1 is shared: 2 other compute processes"

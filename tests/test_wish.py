@@ -84,6 +84,17 @@ def test_for_the_local_engine_an_image_is_an_interpreter() -> None:
     assert (found.baseline.name, found.baseline.settings.python) == ("/old/bin/python", "/old/bin/python")
 
 
+def test_a_name_of_the_file_is_an_interpreter_only_if_it_says_which() -> None:
+    text = '[images.new]\npython = "/new/bin/python"\n[images.old]\nimage = "pytorch/pytorch:2.8.0"\n[images.none]\n'
+    Path("ci-gpu.toml").write_text(text)
+    (head,) = targets(("new",), {"engine": "local"}, None)
+
+    assert head.settings.python == "/new/bin/python"
+    for name in ("old", "none"):
+        with pytest.raises(ConfigError, match="the local engine cannot start the image"):
+            targets((name,), {"engine": "local"}, None)
+
+
 def test_an_image_is_nothing_that_the_local_engine_could_start() -> None:
     with pytest.raises(ConfigError, match="the local engine cannot start the image"):
         targets(("pytorch/pytorch:2.9.0",), {"engine": "local"}, None)

@@ -15,7 +15,7 @@ ONCE = 0.10
 """What happens once a process: an import, a compilation, a first call."""
 
 _MICROSECONDS = ("us", "µs", "μs")  # the micro sign and the Greek letter look alike
-_BYTES = ("B", "KiB", "MiB", "GiB")
+_BYTES = ("B", "bytes", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
 """A workspace that grows by some MiB is no reason to keep an image; one graph break more may be."""
 _ONCE = re.compile(r"(?<![a-z])(cold(?!_?l2)|import|compile|start[-_]?up)(?![a-z])")
 _ALLOCATOR = re.compile(r"(?<![a-z])alloc")

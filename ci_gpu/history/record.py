@@ -20,13 +20,14 @@ from typing import Any
 import msgspec
 
 from ci_gpu.history import medians
-from ci_gpu.model import Host, ImageReport, Point, RunReport, SeriesKey, Summary, Trial
+from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial
 from ci_gpu.payload.wire import PASSED, Gpu
 
 FORMAT = 1
 MAX_WORDS = 1000  # characters that are kept of any one text
 
 _MIG = re.compile(r"MIG (\d+[gc](?:\.\d+[a-z]+)*(?:\+[a-z.]+)*)")
+_UUID = re.compile(r"\b(GPU|MIG)-[0-9A-Za-z/-]+")
 _MACHINE = re.compile(r"throttl|clock|control|shared|foreign|neighbou?r|power cap", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -133,7 +134,7 @@ def record(
         images=tuple(_image(image) for image in report.images),
         conclusion=summary.verdict.conclusion,
         order=report.trial.order if report.trial else "",
-        refused=report.trial.refused if report.trial else "",
+        refused=nameless(report.trial.refused) if report.trial else "",
         measurements=tuple(_measurements(report, salt)),
     )
     return msgspec.convert(_clean(msgspec.to_builtins(kept)), Record)
@@ -153,6 +154,11 @@ def run_name(report: RunReport, env: Mapping[str, str]) -> str:
 def hashed(identity: str, salt: str) -> str:
     """HMAC-SHA-256 of a machine's or a GPU's identity, 16 hexadecimal digits; empty stays empty."""
     return hmac.new(salt.encode(), identity.encode(), hashlib.sha256).hexdigest()[:16] if identity else ""
+
+
+def nameless(reason: str) -> str:
+    """Why nothing was concluded, without the UUID of the GPU."""
+    return _UUID.sub(r"\1", reason)
 
 
 def points(kept: Record) -> Iterator[tuple[Measurement, Point]]:
@@ -213,21 +219,21 @@ def _image(report: ImageReport) -> Image:
 
 def _measurements(report: RunReport, salt: str) -> Iterator[Measurement]:
     trial = report.trial
-    base_first = sorted(report.images, key=lambda image: trial is not None and image.name == trial.head)
-    for image in base_first:
-        key = _key(report, image, salt)
-        if trial and image.name in (trial.base, trial.head):
-            yield from _of_trial(trial, "head" if image.name == trial.head else "base", image.name, key)
-        else:
+    key = _key(report, salt)
+    if trial:
+        yield from _of_trial(trial, "base", trial.base, key)
+        yield from _of_trial(trial, "head", trial.head, key)
+    for image in report.images:
+        if trial is None or image.name not in (trial.base, trial.head):
             yield from _of_image(image, key)
 
 
-def _key(report: RunReport, image: ImageReport, salt: str) -> SeriesKey:
-    """The series of this run's metrics, but for the metric. A fractional GPU is named by its own UUID."""
-    inside = image.environment
-    gpu = _gpu(report.host, inside.gpus if inside else ()) if report.device == "cuda" else None
+def _key(report: RunReport, salt: str) -> SeriesKey:
+    """The series of this run's metrics, but for the metric: all of its images use the same GPU."""
+    inside = [image.environment for image in report.images if image.environment]
+    gpu = _gpu(report, [one.gpus[0] for one in inside if one.gpus]) if report.device == "cuda" else None
     if gpu is None:
-        cpu = (inside.cpu if inside else "") or report.host.machine
+        cpu = next((one.cpu for one in inside if one.cpu), report.host.machine)
         return SeriesKey(metric="", device=report.device, gpu=cpu, uuid=hashed(report.host.name, salt))
     mig = _MIG.search(gpu.name)
     return SeriesKey(
@@ -242,15 +248,22 @@ def _key(report: RunReport, image: ImageReport, salt: str) -> SeriesKey:
     )
 
 
-def _gpu(host: Host, inside: tuple[Gpu, ...]) -> Gpu | None:
+def _gpu(report: RunReport, inside: list[Gpu]) -> Gpu | None:
     """The GPU that the checks use, the first: as the host sees it, because images differ in what they can see.
 
-    An image with torch before 2.5 does not know its UUID: then it is the host's first of that model.
+    An image with torch before 2.5 does not know its UUID: if none knows it, it is the first that was asked for. Where
+    the host sees no such GPU (it has no NVML, or the GPU is a MIG slice), the image that knows most is believed.
     """
-    if not inside or not host.gpus:
-        return next(iter(inside or host.gpus), None)
-    used = inside[0]
-    return next((gpu for gpu in host.gpus if used.uuid in ("", gpu.uuid) and gpu.name == used.name), used)
+    words = report.gpus.split(",")
+    asked = [gpu for gpu in report.host.gpus if report.gpus == "all" or {str(gpu.index), gpu.uuid} & set(words)]
+    uuid = next((gpu.uuid for gpu in inside if gpu.uuid), "")
+    names = {gpu.name for gpu in inside}
+    fitting = (gpu for gpu in asked if (gpu.uuid == uuid if uuid else not names or gpu.name in names))
+    return next(fitting, None) or max(inside, key=_knowledge, default=None)
+
+
+def _knowledge(gpu: Gpu) -> int:
+    return sum(map(bool, (gpu.uuid, gpu.power_limit, gpu.ecc, gpu.clocks)))
 
 
 def _of_image(image: ImageReport, key: SeriesKey) -> Iterator[Measurement]:
@@ -283,8 +296,8 @@ def _of_trial(trial: Trial, arm: str, image: str, key: SeriesKey) -> Iterator[Me
             change=change,
             change_error=error,
             verdict=verdict,
-            reason=reason,
-            masked=trial.refused or (reason if verdict == "inconclusive" and _MACHINE.search(reason) else ""),
+            reason=nameless(reason),
+            masked=nameless(trial.refused or (reason if verdict == "inconclusive" and _MACHINE.search(reason) else "")),
         )
 
 

@@ -82,7 +82,7 @@ class Device:
         return self._number("nvmlDeviceGetPowerUsage")
 
     def milliwatts_allowed(self) -> Optional[int]:
-        return self._number("nvmlDeviceGetEnforcedPowerLimit")
+        return self._number("nvmlDeviceGetPowerManagementLimit")
 
     def reasons(self) -> Optional[int]:
         return self._number("nvmlDeviceGetCurrentClocksThrottleReasons", kind=ctypes.c_ulonglong)

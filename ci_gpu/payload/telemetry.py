@@ -9,12 +9,15 @@ Source: NVML, https://docs.nvidia.com/deploy/nvml-api/
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from .wire import GpuState, Telemetry
 
 PERIOD = 0.25
 """Seconds between two looks. A shorter throttling is still found: the driver's violation counters run on."""
+
+PATIENCE = 10.0
+"""Seconds for the last look: a driver that hangs must not keep the answers of the checks."""
 
 REASONS = {
     0x1: "idle",
@@ -29,6 +32,11 @@ REASONS = {
 }
 """NVML's clocks event reasons (nvmlClocksEventReasons)."""
 
+IDLE = 0x1
+
+MAX_STATES = 2000
+"""Looks that are kept of one GPU: beyond, every second one is dropped, again and again."""
+
 VIOLATIONS = {"power": 0, "thermal": 1, "board-limit": 3, "low-utilization": 4, "reliability": 5}
 """NVML's causes of time below the asked clock (nvmlPerfPolicyType_t)."""
 
@@ -42,11 +50,15 @@ class Observation:
         self._foreign = device.processes() or 0
         self._violations, self._errors = self._counters()
         self._states: List[GpuState] = []
+        self._bits = 0
         self.look()
 
     def look(self) -> None:
         """Remember the state of this moment."""
-        milliwatts = self._device.milliwatts()
+        milliwatts, reasons = self._device.milliwatts(), self._device.reasons()
+        self._bits |= reasons or 0
+        if len(self._states) >= MAX_STATES:
+            del self._states[1::2]
         self._states.append(
             GpuState(
                 seconds=round(time.monotonic() - self._started, 3),
@@ -54,21 +66,18 @@ class Observation:
                 memory_mhz=self._device.memory_mhz(),
                 temperature=self._device.temperature(),
                 power=None if milliwatts is None else milliwatts / 1000,
-                throttle=self._device.reasons(),
+                throttle=reasons,
             )
         )
 
     def close(self) -> Telemetry:
         """The last look, and what came of all."""
         self.look()
-        bits = 0
-        for state in self._states:
-            bits |= state.throttle or 0
         violations, errors = self._counters()
         return Telemetry(
             gpu=self._uuid,
             states=tuple(self._states),
-            throttle=tuple(name for bit, name in REASONS.items() if bits & bit),
+            throttle=tuple(name for bit, name in REASONS.items() if self._bits & bit),
             violations={
                 name: max(0, violations[name] - self._violations[name])  # somebody may reset the driver's counters
                 for name in violations
@@ -94,5 +103,10 @@ def conditions(device: Any) -> Dict[str, Any]:
     return {
         "power_limit": round((device.milliwatts_allowed() or 0) / 1000),
         "ecc": "" if ecc is None else "on" if ecc else "off",
-        "clocks": f"applications:{wanted}" if wanted and usual and wanted != usual else "default",
+        "clocks": f"applications:{wanted}" if wanted and wanted != usual else "default" if wanted else "",
     }
+
+
+def busy(states: Sequence[GpuState]) -> List[GpuState]:
+    """Without the looks at an idle GPU, whose clocks say nothing of the work."""
+    return [state for state in states if not (state.throttle or 0) & IDLE]

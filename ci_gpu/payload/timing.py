@@ -18,6 +18,9 @@ INTERVAL_WIDTH = 0.005
 WARM_WINDOW, WARM_CHANGE = 5, 0.01
 """Warm is where the median of this many samples differs by less than this part from that of as many before."""
 
+WARM_SECONDS = 1.0
+"""Before the self-test measures by how much it is to slow something down."""
+
 SHORT = 2e-3
 """Seconds. Shorter calls are timed several in a row on a GPU: an event costs some microseconds of its own."""
 
@@ -56,8 +59,8 @@ def _on_cpu(function: Callable[[], Any]) -> float:
 def _gpu_sampler(function: Callable[[], Any], cold_l2: bool) -> Callable[[], float]:
     estimate = _median([_between_events(function, 1) for _ in range(3)])
     launches = 1 if cold_l2 else max(1, math.ceil(SHORT / max(estimate, 1e-7)))
-    burst = _slowed(function if launches == 1 else _graph(function, launches))
     before = (*((_l2_flush(),) if cold_l2 else ()), _busy(HEAD_START))
+    burst = _slowed(function if launches == 1 else _graph(function, launches), before)
     return lambda: _between_events(burst, launches, before)
 
 
@@ -84,6 +87,7 @@ def _graph(function: Callable[[], Any], launches: int) -> Callable[[], Any]:
         for _ in range(launches):
             function()
 
+    stream = torch.cuda.current_stream()
     try:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
@@ -91,6 +95,7 @@ def _graph(function: Callable[[], Any], launches: int) -> Callable[[], Any]:
         replay: Callable[[], Any] = graph.replay
         return replay
     except RuntimeError:
+        torch.cuda.set_stream(stream)  # a capture that fails leaves its own behind
         torch.cuda.synchronize()
         return loop
 
@@ -104,11 +109,12 @@ def _l2_flush() -> Callable[[], Any]:
     return lambda: buffer.zero_()
 
 
-def _slowed(function: Callable[[], Any]) -> Callable[[], Any]:
+def _slowed(function: Callable[[], Any], before: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
     """The function, and a kernel that waits for the part of its time that the self-test asks for."""
     if not _slowdown():
         return function
-    wait = _busy(_slowdown() * _median([_between_events(function, 1) for _ in range(9)]))
+    _warm_up(lambda: _between_events(function, 1, before), WARM_SECONDS)  # at the clocks that the samples will have
+    wait = _busy(_slowdown() * _median([_between_events(function, 1, before) for _ in range(9)]))
     return lambda: (function(), wait())
 
 

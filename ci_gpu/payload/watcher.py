@@ -16,9 +16,6 @@ from .isolation import die_with_parent
 from .nvml import Nvml
 from .wire import GpuState, Telemetry
 
-PATIENCE = 10.0
-"""Seconds for the last look: a driver that is stuck must not keep the answers of the checks."""
-
 
 class Watcher:
     """Every GPU that NVML shows in this image, from now to `stop`."""
@@ -28,6 +25,8 @@ class Watcher:
         self._answer, answer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            os.close(self._stop)
+            os.close(self._answer)
             _be_the_watcher(stopped, answer)
         os.close(stopped)
         os.close(answer)
@@ -38,7 +37,7 @@ class Watcher:
             os.write(self._stop, b".")
         data = self._hear()
         os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        os.waitpid(self.pid, os.WNOHANG)  # inside of a driver that hangs it cannot be killed: the container's end does
         os.close(self._stop)
         os.close(self._answer)
         try:
@@ -47,7 +46,7 @@ class Watcher:
             return ()
 
     def _hear(self) -> bytes:
-        data, deadline = bytearray(), time.monotonic() + PATIENCE
+        data, deadline = bytearray(), time.monotonic() + telemetry.PATIENCE
         while select.select([self._answer], [], [], max(0.0, deadline - time.monotonic()))[0]:
             part = os.read(self._answer, 1 << 16)
             if not part:

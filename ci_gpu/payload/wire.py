@@ -101,7 +101,7 @@ class CheckResult:
 class Gpu:
     """One GPU as the image, or the host, sees it. ``capability`` is ``"9.0"``; memory in bytes; clock in MHz.
 
-    ``power_limit`` is the enforced one in W; ``ecc`` is ``"on"`` or ``"off"``; ``clocks`` is ``"default"``, or
+    ``power_limit`` is the configured one in W; ``ecc`` is ``"on"`` or ``"off"``; ``clocks`` is ``"default"``, or
     ``"applications:1410"`` where somebody has set other application clocks. 0 and empty: not known.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ci_gpu.model import IMPROVED, MISSING, NEW, REGRESSED, UNCHANGED, Block, Comparison, RunReport, Trial
+from ci_gpu.payload.telemetry import busy
 from ci_gpu.reports import _trial, _words
 from ci_gpu.reports._markdown import NAME, code, details, table
 
@@ -35,12 +36,12 @@ def differences(report: RunReport) -> str:
     return details(title, table(("", "What", "Base", "Head"), rows)) if rows else ""
 
 
-def clocks(trial: Trial) -> str:
-    """What the GPUs did, an arm a row; empty where nothing was recorded."""
+def clocks(trial: Trial, device: str) -> str:
+    """What the GPUs did, an arm a row; empty on a CPU."""
+    said = _trial.watching(trial, device)
     if not any(block.telemetry for block in trial.blocks):
-        return ""
+        return said
     rows = [_clocks(arm, [block for block in trial.blocks if block.arm == arm]) for arm in _trial.LETTERS]
-    said = _trial.seen_by_images(trial)
     return details("Clocks and throttling", table(_CLOCKS, rows) + (f"\n\n{said}" if said else ""))
 
 
@@ -83,7 +84,7 @@ def _advice(trial: Trial) -> str:
 
 def _clocks(arm: str, blocks: Sequence[Block]) -> tuple[str, ...]:
     telemetry = [one for block in blocks for one in block.telemetry]
-    states = [state for one in telemetry for state in one.states]
+    states = [state for one in telemetry for state in busy(one.states)]
     reasons = dict.fromkeys(reason for one in telemetry for reason in one.throttle if reason != "idle")
     heat = [state.temperature for state in states if state.temperature is not None]
     return (

@@ -164,8 +164,12 @@ def control(trial: Trial) -> str:
     return f"control {percent(trial.control.change)}" if trial.control and known else "without a control"
 
 
-def seen_by_images(trial: Trial) -> str:
-    """That the host could not look at the GPUs itself; empty where it could."""
+def watching(trial: Trial, device: str) -> str:
+    """That the GPU was not watched, or only by the images themselves; empty where the host did, and on a CPU."""
+    blind = sum(not block.telemetry for block in trial.blocks) if device == "cuda" else 0
+    if blind:
+        blocks = f"{blind} of {_words.plural(len(trial.blocks), 'block')}"
+        return f"Nobody watched the GPU in {blocks}: neither host nor image has NVML, so a throttling went unseen."
     inside = any(one.inside for block in trial.blocks for one in block.telemetry)
     return "The images themselves told this: their host has no NVML." if inside else ""
 

@@ -90,7 +90,7 @@ def _trial_sections(summary: Summary, trial: Trial) -> Iterator[_Section]:
         UNCHANGED: _markdown_trial.unchanged(trial),
         DIFFERENCES: _markdown_trial.differences(summary.report),
         TRENDS: details("Trends", "\n\n".join(trends)) if trends else "",
-        CLOCKS: _markdown_trial.clocks(trial),
+        CLOCKS: _markdown_trial.clocks(trial, summary.report.device),
     }
     yield from (_Section(rank, text) for rank, text in texts.items() if text)
 

@@ -36,7 +36,7 @@ def render(summary: Summary) -> str:
         lines += _image(image, summary)
     lines += _more(len(report.images) - IMAGES, "image")
     if report.trial:
-        lines += ["", *_comparison(report.trial)]
+        lines += ["", *_comparison(report.trial, report.device)]
     reasons = _trial.other_reasons(summary)
     lines += [""] if reasons else []
     for reason in reasons[:SHOWN]:
@@ -75,7 +75,7 @@ def _image(image: ImageReport, summary: Summary) -> Iterator[str]:
         yield from _wrapped("", text)
 
 
-def _comparison(trial: Trial) -> Iterator[str]:
+def _comparison(trial: Trial, device: str) -> Iterator[str]:
     """What is worse, with its numbers, then what is not known; of the rest the counts in the last line."""
     if trial.refused:
         yield from _wrapped(UNSURE, f"nothing was concluded: {trial.refused}")
@@ -92,6 +92,8 @@ def _comparison(trial: Trial) -> Iterator[str]:
         yield from _wrapped("try", _trial.ADVICE[_trial.verdict(worse[0])])
     said = f"{_words.plural(_trial.pairs(trial), 'pair')} of processes, {_trial.control(trial)}"
     yield from _wrapped("compared", f"{said}: {_trial.tally(trial)}")
+    if blind := _trial.watching(trial, device):
+        yield from _wrapped("note", blind)
 
 
 def _compared(row: Comparison) -> str:

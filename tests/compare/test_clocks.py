@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ci_gpu.compare import compare
 from ci_gpu.compare.clocks import balanced
@@ -60,6 +62,33 @@ def test_invalid_blocks_have_no_say() -> None:
     (found,) = balanced([compared(-0.05, "regressed")], seen)
 
     assert found.verdict == "regressed"
+
+
+def test_a_longer_start_on_an_idle_gpu_is_no_slower_clock() -> None:
+    """345 MHz before the first kernel, for a second longer in the head."""
+    seen = [looks("base", busy=80, idle=20), looks("head", busy=80, idle=24)]
+    (found,) = balanced([compared(-0.05, "regressed")], seen)
+
+    assert found.verdict == "regressed"
+
+
+def looks(arm: str, busy: int, idle: int) -> Block:
+    before = [GpuState(seconds=0.0, sm_mhz=345, throttle=0x1)] * idle
+    states = (*before, *([GpuState(seconds=9.0, sm_mhz=1980, throttle=0x0)] * busy))
+    return Block(pair=1, arm=arm, telemetry=(Telemetry(gpu="GPU-1", states=states),))
+
+
+def test_an_image_cannot_talk_itself_out_of_a_regression() -> None:
+    """Where the images watch the clocks, theirs may cast doubt on an improvement alone."""
+    seen = [
+        replace(each, telemetry=(dataclasses.replace(each.telemetry[0], inside=True),)) for each in blocks(1980, 1880)
+    ]
+    other = [
+        replace(each, telemetry=(dataclasses.replace(each.telemetry[0], inside=True),)) for each in blocks(1880, 1980)
+    ]
+
+    assert balanced([compared(-0.05, "regressed")], seen)[0].verdict == "regressed"
+    assert balanced([compared(+0.05, "improved")], other)[0].verdict == "inconclusive"
 
 
 def test_the_words_carry_the_numbers() -> None:

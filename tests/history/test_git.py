@@ -166,7 +166,7 @@ class TestCompact:
         assert not [path for path in github.files() if path.startswith("pr/")]
         assert "index/pulls-2026.ndjson.gz" in github.files()
         before = len(github.calls)
-        assert store.series(Filter()) == series
+        assert _git(github, []).series(Filter()) == series
         assert len(github.calls) - before == 3 + 2 + 2  # the branch; two years, two files of this month
         assert list(store.records()) == every
         assert len(store.series(Filter(pull=21))[0].points) == len(series[0].points) + 1
@@ -197,3 +197,26 @@ def test_the_newest_jobs_are_found_in_the_year_s_file_as_well(github: Faulty) ->
     (series,) = store.recent(3)
 
     assert [point.run for point in series.points] == [records.record(n).run for n in range(2, 5)]
+
+
+def test_a_foreign_name_on_the_branch_is_no_job_and_no_trouble(github: Faulty) -> None:
+    """Anybody who may push can make one; none of ours is hidden by it."""
+    store = _git(github, [])
+    store.add(records.record(1))
+    for name in ("v1/2\u00b23.json", *(f"v1/9999/99/{number}.txt" for number in range(12))):
+        store._branch.add(name, b"junk", "junk")
+    (series,) = store.recent(3)
+
+    assert [point.run for point in series.points] == [records.record(1).run]
+
+
+def test_each_file_is_asked_for_once_however_often_the_branch_moves(github: Faulty) -> None:
+    store = _git(github, [])
+    for n in range(1, 6):
+        store.add(records.record(n, month=3, pull=n))
+    calls = count()
+    github.fault = lambda method, path, number: STALE if method == "PATCH" and next(calls) < 3 else None
+    before = len(github.calls)
+
+    assert store.compact("2026-11") == 5
+    assert sum("GET" in call and "/blobs/" in call for call in github.calls[before:]) == 5

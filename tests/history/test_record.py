@@ -105,14 +105,51 @@ def test_the_hosts_view_of_the_gpu_counts_because_images_differ_in_theirs() -> N
     assert keys[0] == keys[1] == keys[2]
 
 
+def test_of_several_gpus_it_is_the_one_that_was_asked_for() -> None:
+    """No image knows a UUID: the first of that model would be another GPU."""
+    host = tuple(samples.gpu(index=index, uuid=f"GPU-{index}", power_limit=500 + index) for index in range(3))
+    assert _key(host, samples.gpu(uuid=""), asked="1").power_limit == 501
+    assert _key(host, samples.gpu(uuid=""), asked="GPU-2").power_limit == 502
+
+
+def test_a_driver_that_names_the_gpu_otherwise_is_still_its_driver() -> None:
+    assert _key((samples.gpu(name="H100 80GB HBM3", power_limit=700),), samples.gpu()).power_limit == 700
+
+
+@pytest.mark.parametrize("host", [(), (samples.gpu(power_limit=700, ecc="on", clocks="default"),)])
+def test_two_images_of_one_run_are_in_one_series_whatever_each_can_see(host: tuple[Gpu, ...]) -> None:
+    blind, seeing = samples.gpu(uuid=""), samples.gpu(power_limit=700, ecc="on", clocks="default")
+    images = tuple(
+        samples.image_report(name=name, environment=samples.environment(gpus=(gpu,)))
+        for name, gpu in (("new", seeing), ("old", blind))
+    )
+    trial = records.trial([100, 102], [110, 109])
+    base, head = record(samples.summary(host=samples.host(gpus=host), images=images, trial=trial), **WHERE).measurements
+    assert base.key == head.key
+    assert head.key.power_limit == 700
+
+
+def test_an_image_against_itself_has_both_arms() -> None:
+    trial = msgspec.structs.replace(records.trial([100, 102], [110, 109]), base="new", head="new")
+    images = (samples.image_report(name="new"), samples.image_report(name="new"))
+    found = record(samples.summary(images=images, trial=trial), **WHERE).measurements
+    assert [(each.arm, each.value) for each in found] == [("base", 101), ("head", 109.5)]
+
+
+def test_a_reason_names_no_gpu() -> None:
+    refused = "the GPU GPU-11111111-2222-3333 is shared: 1 other compute process"
+    kept = _of_trial([100, 100], [100, 100], refused=refused)
+    assert kept.refused == kept.measurements[1].masked == "the GPU GPU is shared: 1 other compute process"
+
+
 def test_without_nvml_on_the_host_the_images_view_is_all_there_is() -> None:
     key = _key(host=(), inside=samples.gpu(power_limit=700, ecc="on", clocks="default"))
     assert (key.power_limit, key.ecc, key.clocks) == (700, "on", "default")
 
 
-def _key(host: tuple[Gpu, ...], inside: Gpu, clocks: str = "") -> SeriesKey:
+def _key(host: tuple[Gpu, ...], inside: Gpu, clocks: str = "", asked: str = "all") -> SeriesKey:
     image = samples.image_report(environment=samples.environment(gpus=(inside,)), results=samples.results())
-    summary = samples.summary(host=samples.host(gpus=host, clocks=clocks), images=(image,))
+    summary = samples.summary(host=samples.host(gpus=host, clocks=clocks), images=(image,), gpus=asked)
     return record(summary, **WHERE).measurements[0].key
 
 

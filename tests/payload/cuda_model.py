@@ -38,6 +38,8 @@ class Gpu:
             _sleep=lambda cycles: self.kernel(cycles / self.hertz),
             CUDAGraph=lambda: _Graph(self),
             graph=lambda graph: graph,
+            current_stream=lambda: None,
+            set_stream=lambda stream: None,
             get_device_properties=lambda _: types.SimpleNamespace(L2_cache_size=self.l2),
         )
         return types.SimpleNamespace(cuda=cuda, int8=None, empty=lambda size, **_: _Buffer(self, size))

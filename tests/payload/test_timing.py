@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -112,3 +113,16 @@ def test_a_gpu_is_slowed_by_what_was_asked_for_whatever_its_clock(
     taken = timing.samples(work(gpu, seconds), "cuda", 2.0, cold_l2=cold)
 
     assert taken == pytest.approx((1.05 * seconds,) * len(taken), rel=0.005)
+
+
+def test_where_a_capture_fails_the_calls_are_timed_in_a_loop_on_the_stream_they_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpu, streams = Gpu(hertz=1.98e9, launch=1e-6), []
+    gpu.install(monkeypatch)
+    torch = sys.modules["torch"]
+    torch.cuda.current_stream, torch.cuda.set_stream = (lambda: "theirs"), streams.append
+    torch.cuda.graph = lambda graph: (_ for _ in ()).throw(RuntimeError("operation not permitted when capturing"))
+
+    assert timing.samples(work(gpu, 20e-6), "cuda", 2.0) == pytest.approx((20e-6,) * timing.MIN_SAMPLES, rel=0.01)
+    assert streams == ["theirs"]

@@ -35,6 +35,7 @@ class Git:
 
     def __init__(self, branch: Branch) -> None:
         self._branch = branch
+        self._known: dict[str, tuple[Record, ...]] = {}  # by the blob's name, which is its content's
 
     def add(self, record: Record) -> bool:
         return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
@@ -61,7 +62,8 @@ class Git:
         Names of one month are in the order of their runs' numbers, which only ever grow.
         """
         files = self._branch.files()
-        main = [path for path in sorted(files, key=_by_number) if path.startswith("v1/")]
+        loose = [path for path in files if _LOOSE.fullmatch(path) and not _OF_PULLS.match(path)]
+        main = sorted(loose, key=_by_number)
         years = [path for path in sorted(files) if _INDEX.fullmatch(path) and not _OF_PULLS.match(path)]
         chosen = main[-jobs:] if len(main) >= jobs else [*years[-1:], *main]
         found = {record.run: record for path in chosen for record in self._read(path, files[path])}
@@ -77,11 +79,13 @@ class Git:
     def close(self) -> None:
         self._branch.close()
 
-    def _read(self, path: str, sha: str) -> Iterator[Record]:
-        if _LOOSE.fullmatch(path):
-            yield document.decode(self._branch.blob(sha), path)
-        elif _INDEX.fullmatch(path):
-            yield from ndjson.unpack(self._branch.blob(sha), path)
+    def _read(self, path: str, sha: str) -> tuple[Record, ...]:
+        """Each blob is a request, and is asked for once."""
+        if sha not in self._known and _LOOSE.fullmatch(path):
+            self._known[sha] = (document.decode(self._branch.blob(sha), path),)
+        elif sha not in self._known and _INDEX.fullmatch(path):
+            self._known[sha] = tuple(ndjson.unpack(self._branch.blob(sha), path))
+        return self._known.get(sha, ())
 
     def _compacted(self, files: Mapping[str, str], before: str) -> dict[str, bytes | None]:
         """The paths that change: None where a file goes, because an index has it now."""
@@ -146,4 +150,5 @@ def path_of(record: Record) -> str:
 
 def _by_number(path: str) -> list[str | int]:
     """Run 10 comes after run 9."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path)]
+    parts = re.split(r"([0-9]+)", path)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
