@@ -10,7 +10,7 @@ What is measured and said inside the image is defined in `ci_gpu.payload.wire` a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -159,6 +159,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     driver: str = ""
     gpus: tuple[Gpu, ...] = ()
     clocks: str = ""  # what the runner says of them, such as "locked:1980"
+
+
+def asked_for(gpus: Iterable[Gpu], words: Collection[str]) -> tuple[Gpu, ...]:
+    """The GPUs that are meant by ``all``, by indices or by UUIDs."""
+    return tuple(gpu for gpu in gpus if "all" in words or str(gpu.index) in words or gpu.uuid in words)
 
 
 class MetricRule(msgspec.Struct, frozen=True, kw_only=True):

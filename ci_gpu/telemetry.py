@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from ci_gpu import nvml
+from ci_gpu.model import asked_for
 from ci_gpu.payload.telemetry import PATIENCE, PERIOD, Observation
 from ci_gpu.payload.wire import Gpu, Telemetry
 
@@ -66,10 +67,8 @@ def neighbours(gpus: Sequence[str]) -> str:
 
 def chosen(gpus: Sequence[Gpu], wanted: str) -> tuple[str, ...]:
     """The UUIDs of the host's GPUs that a run was told to use: ``all``, indices, UUIDs, or those of MIG slices."""
-    if wanted == "all":
-        return tuple(gpu.uuid for gpu in gpus)
     words = [nvml.parent(word) if word.startswith("MIG-") else word for word in wanted.split(",")]
-    return tuple(gpu.uuid for gpu in gpus if str(gpu.index) in words or gpu.uuid in words)
+    return tuple(gpu.uuid for gpu in asked_for(gpus, words))
 
 
 def _neighbours(device: nvml.Device) -> str:

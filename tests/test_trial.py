@@ -14,6 +14,12 @@ from ci_gpu.model import Host, ImageReport, Job, Policy, PulledImage, RunReport,
 from ci_gpu.payload.wire import Event
 
 TORCH = """
+import os
+mark = os.environ.get("BREAKS_AFTER_THE_FIRST")
+if mark:
+    if os.path.exists(mark):
+        raise ImportError("words of the image's own")
+    open(mark, "w").close()
 __version__ = "2.0"
 class version: cuda = None
 class cuda:
@@ -232,6 +238,15 @@ def test_a_spoiled_pair_is_measured_again_and_kept_beside(conduct, monkeypatch: 
     ]
     assert {one.pairs for one in found.metrics if one.metric.startswith("speed")} == {6}
     assert exit_code(found, head) == 0
+
+
+def test_an_image_that_gives_no_answer_any_more_has_no_words_in_why(conduct, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+    found, head, _ = conduct(SAME, {**SAME, "BREAKS_AFTER_THE_FIRST": str(tmp_path / "mark")})
+
+    assert found.refused in ("the head gave no answer: torch-broken", "the base gave no answer: torch-broken")
+    assert all("words of the image" not in block.invalid for block in found.blocks)
+    assert exit_code(found, head) == 3
 
 
 def test_a_machine_that_spoiled_the_last_pairs_is_not_asked_for_more(conduct, monkeypatch: pytest.MonkeyPatch) -> None:

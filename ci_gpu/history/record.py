@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ci_gpu.history import medians
-from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial
+from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial, asked_for
 from ci_gpu.payload.wire import PASSED, Gpu
 
 FORMAT = 1
@@ -254,8 +254,7 @@ def _gpu(report: RunReport, inside: list[Gpu]) -> Gpu | None:
     An image with torch before 2.5 does not know its UUID: if none knows it, it is the first that was asked for. Where
     the host sees no such GPU (it has no NVML, or the GPU is a MIG slice), the image that knows most is believed.
     """
-    words = report.gpus.split(",")
-    asked = [gpu for gpu in report.host.gpus if report.gpus == "all" or {str(gpu.index), gpu.uuid} & set(words)]
+    asked = asked_for(report.host.gpus, report.gpus.split(","))
     uuid = next((gpu.uuid for gpu in inside if gpu.uuid), "")
     names = {gpu.name for gpu in inside}
     fitting = (gpu for gpu in asked if (gpu.uuid == uuid if uuid else not names or gpu.name in names))

@@ -19,8 +19,10 @@ PERIOD = 0.25
 PATIENCE = 10.0
 """Seconds for the last look: a driver that hangs must not keep the answers of the checks."""
 
+IDLE = 0x1
+
 REASONS = {
-    0x1: "idle",
+    IDLE: "idle",
     0x2: "application-clocks",
     0x4: "power-cap",
     0x8: "hw-slowdown",
@@ -31,8 +33,6 @@ REASONS = {
     0x100: "display-clocks",
 }
 """NVML's clocks event reasons (nvmlClocksEventReasons)."""
-
-IDLE = 0x1
 
 MAX_STATES = 2000
 """Looks that are kept of one GPU: beyond, every second one is dropped, again and again."""

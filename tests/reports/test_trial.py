@@ -1,8 +1,12 @@
 """ci_gpu.reports._trial"""
 
-import pytest
+import dataclasses
 
-from ci_gpu.model import Policy
+import pytest
+from msgspec.structs import replace
+
+from ci_gpu import reports
+from ci_gpu.model import Block, Policy
 from ci_gpu.reports import _trial
 from tests import samples, trials
 
@@ -100,3 +104,24 @@ def test_reasons_that_no_row_tells_are_left():
 
 def test_there_is_advice_for_every_verdict():
     assert _trial.ADVICE.keys() == set(_trial.VERDICTS)
+
+
+@pytest.mark.parametrize("name", ["markdown", "html", "terminal"])
+def test_a_gpu_that_nobody_or_only_the_images_watched_is_told(name: str) -> None:
+    """Beside the sample, which the host watched, and which says nothing of it."""
+    summary = samples.comparison()
+    blocks = summary.report.trial.blocks
+    inside = [
+        replace(one, telemetry=tuple(dataclasses.replace(t, inside=True) for t in one.telemetry)) for one in blocks
+    ]
+    blind = [replace(one, telemetry=()) for one in blocks]
+
+    def said(changed: list[Block]) -> str:
+        trial = replace(summary.report.trial, blocks=tuple(changed))
+        text = reports.load(name).render(replace(summary, report=replace(summary.report, trial=trial)))
+        return " ".join(text.split())
+
+    assert f"Nobody watched the GPU in {len(blocks)} of {len(blocks)} blocks" in said(blind)
+    assert "The images themselves told this" in said(inside)
+    assert "watched the GPU" not in said(list(blocks))
+    assert "themselves told" not in said(list(blocks))
