@@ -56,7 +56,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     user_sources: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
-    watch: bool = False  # whether the image is to watch the GPUs, because the host cannot
+    watch: str = ""  # which GPUs the image is to watch, because the host cannot: "first", "all", or none of them
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +117,7 @@ def _heard(
             user_sources=visit.user_sources,
             watch=visit.watch,
         )
-        transcript = Transcript(guest.nonce, tuple(check.id for check in checks), visit.watch)
+        transcript = Transcript(guest.nonce, tuple(check.id for check in checks), bool(visit.watch))
         try:
             code, stderr = _converse(visit, guest, transcript, watch)
         except CiGpuError as error:

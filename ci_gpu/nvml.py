@@ -83,7 +83,16 @@ class Device:
         return self._number("PowerManagementLimit")
 
     def reasons(self) -> int | None:
-        return self._number("CurrentClocksThrottleReasons")
+        for name in ("Event", "Throttle"):  # renamed in driver 535; the old name goes with CUDA 14
+            found = self._number(f"CurrentClocks{name}Reasons")
+            if found is not None:
+                return found
+        return None
+
+    def utilization(self) -> int | None:
+        """Percent of the driver's last sample in which a kernel ran."""
+        rates = self.ask("UtilizationRates")
+        return None if rates is None else int(rates.gpu)
 
     def uncorrected_errors(self) -> int | None:
         return self._number("TotalEccErrors", _UNCORRECTED, _VOLATILE)

@@ -74,11 +74,11 @@ def guest(
     timeout: int,
     python: str,
     user_sources: Mapping[str, str],
-    watch: bool = False,
+    watch: str = "",
 ) -> Guest:
     """The start of the payload for these checks, by the interpreter ``python`` of the image.
 
-    ``watch``: the image is to watch the GPUs, because the host cannot.
+    ``watch``: which GPUs the image is to watch, because the host cannot: ``first``, ``all``, or none of them.
     """
     nonce = f"ci-gpu-{secrets.token_hex(16)} "
     payload = archive(user_sources)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from ci_gpu import nvml
 from ci_gpu.model import asked_for
-from ci_gpu.payload.telemetry import PATIENCE, PERIOD, Observation
+from ci_gpu.payload.telemetry import PATIENCE, PERIOD, REASONS, Observation
 from ci_gpu.payload.wire import Gpu, Telemetry
 
 _SPOILING = ("hw-slowdown", "sw-thermal-slowdown", "hw-thermal-slowdown", "hw-power-brake")
-"""A block in which one of these was seen says nothing about the image. The power cap is normal on a busy GPU."""
+"""A block in which the GPU was slowed by one of these says nothing about the image.
+
+The power cap, the board limit and the voltage limit (``reliability``) are where a busy GPU normally stands: they are
+recorded, and weighed by the clocks that they lead to (`ci_gpu.compare.clocks`).
+"""
+
+SPOILING_SHARE = 0.01
+"""Of the time of a block. A metric counts by the median of its samples, which are taken for some seconds in a block of
+about half a minute: what slows fewer than half of them does not move it, and 1 % of the block is a tenth of them."""
 
 
 class Recorder:
@@ -44,14 +53,26 @@ def recorded(gpus: Sequence[str]) -> Iterator[Recorder]:
 def spoiled(telemetry: Sequence[Telemetry]) -> str:
     """Why what was measured meanwhile counts for nothing; empty if it counts."""
     for one in telemetry:
-        found = [reason for reason in one.throttle if reason in _SPOILING]
-        if found or one.violations.get("thermal"):
-            return f"the GPU {one.gpu} throttled: {', '.join(found) or 'thermal'}"
+        slowed = {name: share for name, share in _slowed(one).items() if share > SPOILING_SHARE}
+        if slowed:
+            share = f"{max(slowed.values()):.0%} of the time"
+            return f"the GPU {one.gpu} throttled: {', '.join(slowed)} ({share})"
         if one.ecc_errors:
             return f"the GPU {one.gpu} had {one.ecc_errors} uncorrected memory errors"
         if one.foreign_processes:
             return f"the GPU {one.gpu} is shared: {_others(one.foreign_processes)}"
     return ""
+
+
+def _slowed(one: Telemetry) -> dict[str, float]:
+    """The part of the time in which each reason of `_SPOILING` held: by the looks, and by the driver's counter."""
+    if not one.states:
+        return {}
+    seen = {name: bit for bit, name in REASONS.items() if name in _SPOILING}
+    looks = {name: fmean(bool((state.throttle or 0) & bit) for state in one.states) for name, bit in seen.items()}
+    seconds = max(state.seconds for state in one.states)
+    counted = one.violations.get("thermal", 0) / 1e9
+    return {**looks, "thermal": min(1.0, counted / seconds) if seconds else 0.0}
 
 
 def neighbours(gpus: Sequence[str]) -> str:

@@ -52,7 +52,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     seed: str = ""
     slowdown: float = 0.0
-    gpus: tuple[str, ...] = ()  # UUIDs, for the telemetry; none where the host cannot see them
+    gpus: tuple[str, ...] = ()  # UUIDs of those handed over, for the telemetry; none where the host cannot see them
 
 
 class Arms(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +68,7 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
     """Measure both images in pairs, extend what is not clear, and compare."""
     trial = Trial(base=arms.base_report.name, head=arms.head_report.name, policy=design.policy)
     checks = _measured(arms)
+    design = msgspec.structs.replace(design, gpus=_measured_on(arms, checks, design.gpus))
     refused = telemetry.neighbours(design.gpus) or ("" if checks else "neither image has a check that measures")
     if refused:
         return msgspec.structs.replace(trial, refused=refused)
@@ -105,6 +106,23 @@ def _measured(arms: Arms) -> tuple[CheckInfo, ...]:
     reports = (arms.base_report, arms.head_report)
     measuring = {result.check for report in reports for result, _ in report.metrics() if result.outcome == PASSED}
     return tuple(check for check in arms.head.checks if check.id in measuring)
+
+
+def _measured_on(arms: Arms, checks: Sequence[CheckInfo], gpus: tuple[str, ...]) -> tuple[str, ...]:
+    """Of the GPUs that were handed over those that are measured, by UUID: CUDA's order of them is not the host's.
+
+    Where an image does not tell which GPU is its first (a torch before 2.5, a MIG slice), all of them.
+    """
+    if _which(arms, checks) == "all":
+        return gpus
+    environments = (report.environment for report in (arms.base_report, arms.head_report))
+    first = {environment.gpus[0].uuid for environment in environments if environment and environment.gpus}
+    return tuple(gpu for gpu in gpus if gpu in first) if first and first <= set(gpus) else gpus
+
+
+def _which(arms: Arms, checks: Sequence[CheckInfo]) -> str:
+    """Our own checks measure on the first GPU that CUDA shows; a user's may use all of them."""
+    return "all" if any(check.family in arms.head.user_sources for check in checks) else "first"
 
 
 def _checks_of(metrics: Iterable[str], checks: Sequence[CheckInfo]) -> tuple[CheckInfo, ...]:
@@ -149,7 +167,7 @@ def order(seed: str, pair: int) -> str:
 
 def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, arm: str, watch: Watch) -> Block:
     watch.block(number, design.pairs if number <= design.pairs else design.most, arm)
-    visit = _visit(arms.base if arm == "base" else arms.head, design, checks, number, arm)
+    visit = _visit(arms, design, checks, number, arm)
     started, clock = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     with telemetry.recorded(design.gpus) as recorder:
         before = on_the_host(visit.device)
@@ -176,15 +194,17 @@ def _unanswered(answers: guest.Answers, arm: str) -> str:
     return f"the {arm} gave no answer: {answers.failure.kind}" if answers.failure else ""
 
 
-def _visit(visit: guest.Visit, design: Design, checks: Sequence[CheckInfo], pair: int, arm: str) -> guest.Visit:
+def _visit(arms: Arms, design: Design, checks: Sequence[CheckInfo], pair: int, arm: str) -> guest.Visit:
     """The checks in an order of the pair's own, the same for both of its arms."""
+    visit = arms.base if arm == "base" else arms.head
     shuffled = list(checks)
     random.Random(f"{design.seed}/{pair}").shuffle(shuffled)  # noqa: S311 - no secret
     slow = ((SLOWDOWN, str(design.slowdown)),) if design.slowdown and arm == "head" else ()
     job = msgspec.structs.replace(visit.job, environment=visit.job.environment + slow)
     cuda = visit.device == "cuda"
     first = (CONTROL,) if cuda else ()
-    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled), watch=cuda and not design.gpus)
+    watch = _which(arms, checks) if cuda and not design.gpus else ""
+    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled), watch=watch)
 
 
 def _of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:

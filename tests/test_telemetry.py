@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from ci_gpu import host, telemetry
 from ci_gpu.errors import ConfigError
 from ci_gpu.payload.telemetry import MAX_STATES, Observation
-from ci_gpu.payload.wire import Gpu, Telemetry
+from ci_gpu.payload.wire import Gpu, GpuState, Telemetry
 
 SCRIPT = """
 import ctypes, json, sys, time
@@ -61,8 +62,9 @@ def test_a_calm_gpu_is_recorded_and_spoils_nothing(watched) -> None:
     assert one["gpu"] == "GPU-1"
     assert len(one["states"]) >= 3
     assert {
-        (state["sm_mhz"], state["memory_mhz"], state["temperature"], state["power"]) for state in one["states"]
-    } == {(1980, 2619, 40, 350.5)}
+        (state["sm_mhz"], state["memory_mhz"], state["temperature"], state["power"], state["utilization"])
+        for state in one["states"]
+    } == {(1980, 2619, 40, 350.5, 97)}
     assert one["violations"] == {"power": 0, "thermal": 0}
     assert (found["spoiled"], found["neighbours"]) == ("", "")
     (gpu,) = found["host"]["gpus"]
@@ -83,7 +85,7 @@ def test_a_throttling_between_two_calm_ends_spoils_the_block(watched, bits: int,
     found = watched(throttle=bits)
 
     assert found["telemetry"][0]["throttle"] == [name]
-    assert found["spoiled"] == f"the GPU GPU-1 throttled: {name}"
+    assert re.fullmatch(rf"the GPU GPU-1 throttled: {name} \([0-9]+% of the time\)", found["spoiled"])
 
 
 def test_a_power_cap_is_reported_and_spoils_nothing(watched) -> None:
@@ -94,10 +96,40 @@ def test_a_power_cap_is_reported_and_spoils_nothing(watched) -> None:
 
 
 def test_a_throttling_shorter_than_the_looks_is_in_the_counters(watched) -> None:
-    found = watched({"thermal_ns": 5}, thermal_ns=1_000_005)
+    found = watched({"thermal_ns": 5}, thermal_ns=10**10 + 5)
 
-    assert found["telemetry"][0]["violations"]["thermal"] == 1_000_000
-    assert found["spoiled"] == "the GPU GPU-1 throttled: thermal"
+    assert found["telemetry"][0]["violations"]["thermal"] == 10**10
+    assert found["spoiled"] == "the GPU GPU-1 throttled: thermal (100% of the time)"
+
+
+def seen(*throttle: int, **violations: int) -> Telemetry:
+    """A block of half a minute with these looks."""
+    states = tuple(GpuState(30.0 * index / (len(throttle) - 1), throttle=bits) for index, bits in enumerate(throttle))
+    return Telemetry("GPU-1", states, violations=violations)
+
+
+@pytest.mark.parametrize(
+    ("thermal", "said"),
+    [
+        (1, ""),
+        (300_000_000, ""),
+        (301_000_000, "the GPU GPU-1 throttled: thermal (1% of the time)"),
+        (15_000_000_000, "the GPU GPU-1 throttled: thermal (50% of the time)"),
+    ],
+)
+def test_a_violation_spoils_a_block_by_its_part_of_the_time(thermal: int, said: str) -> None:
+    assert telemetry.spoiled([seen(0, 0, thermal=thermal)]) == said
+
+
+@pytest.mark.parametrize(("of", "spoils"), [(120, False), (100, False), (99, True), (4, True)])
+def test_a_look_spoils_a_block_by_its_part_of_all_looks(of: int, spoils: bool) -> None:
+    assert bool(telemetry.spoiled([seen(0x40, *[0] * (of - 1))])) is spoils
+
+
+def test_power_board_and_voltage_limits_are_where_a_busy_gpu_stands() -> None:
+    limits = dict.fromkeys(("power", "board-limit", "low-utilization", "reliability"), 29 * 10**9)
+
+    assert telemetry.spoiled([seen(0x4, 0x4, **limits)]) == ""
 
 
 def test_new_memory_errors_spoil_the_block_and_old_ones_do_not(watched) -> None:
@@ -120,10 +152,13 @@ def test_an_old_driver_knows_of_other_processes_as_well(watched, old_nvml_stub: 
     assert watched(library=old_nvml_stub)["neighbours"] == ""
 
 
+COUNTERS = ("processes", "violation_ns", "uncorrected_errors")
+
+
 def test_hours_of_looks_are_thinned_and_no_throttling_is_forgotten() -> None:
     device = SimpleNamespace(
         **dict.fromkeys(
-            ("processes", "violation_ns", "uncorrected_errors", "milliwatts", "sm_mhz", "memory_mhz", "temperature"),
+            (*COUNTERS, "milliwatts", "sm_mhz", "memory_mhz", "temperature", "utilization"),
             lambda *_: 1,
         )
     )

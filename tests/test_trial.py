@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ci_gpu import catalogue, engines, guest, telemetry, trial, verdict
 from ci_gpu.model import Host, ImageReport, Job, Policy, PulledImage, RunReport, Trial
-from ci_gpu.payload.wire import Event
+from ci_gpu.payload.wire import CheckResult, Environment, Event, Gpu, Metric
 
 TORCH = """
 import os
@@ -273,7 +274,7 @@ def test_a_machine_that_spoils_everything_is_given_up_early(conduct, monkeypatch
     ("turned", "refused"),
     [
         ({}, ""),
-        ({"STUB_THROTTLE": "8"}, "the GPU GPU-1 throttled: hw-slowdown"),
+        ({"STUB_THROTTLE": "8"}, "the GPU GPU-1 throttled: hw-slowdown (100% of the time)"),
         ({"STUB_PROCESSES": "1"}, "the GPU GPU-1 is shared: 1 other compute process"),
     ],
 )
@@ -287,6 +288,62 @@ def test_where_the_host_has_no_nvml_the_images_watch_the_gpus(
     assert found.refused == refused
     assert all(one.inside and one.gpu == "GPU-1" for block in found.blocks for one in block.telemetry)
     assert all(len(block.telemetry) == 1 for block in found.blocks)
+
+
+H100S = {uuid: Gpu(0, "H100", uuid) for uuid in ("GPU-0", "GPU-1", "GPU-2", "", "GPU-of-a-slice")}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "watched"),
+    [
+        ("GPU-2", "GPU-2", ["GPU-2"]),
+        ("GPU-2", "GPU-1", ["GPU-1", "GPU-2"]),
+        ("GPU-2", "", ["GPU-0", "GPU-1", "GPU-2"]),
+        ("GPU-of-a-slice", "GPU-of-a-slice", ["GPU-0", "GPU-1", "GPU-2"]),
+    ],
+    ids=["CUDA's first is the host's last", "another order in each", "an old torch", "MIG"],
+)
+def test_a_neighbour_on_a_gpu_that_is_not_measured_refuses_nothing(
+    arms, monkeypatch: pytest.MonkeyPatch, base: str, head: str, watched: list[str]
+) -> None:
+    """Our checks measure on the first GPU of CUDA's order; of three others are the host's first."""
+    asked: list[str] = []
+    monkeypatch.setattr(telemetry, "neighbours", lambda gpus: asked.extend(gpus) or "asked")
+    own = {"user_sources": {}}
+    trial.conduct(arms(base, head, **own), trial.Design(gpus=("GPU-0", "GPU-1", "GPU-2")), Recorder())
+
+    assert asked == watched
+
+
+def test_a_check_of_the_user_s_may_measure_on_any_gpu(arms, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(telemetry, "neighbours", lambda gpus: asked.extend(gpus) or "asked")
+    trial.conduct(arms("GPU-2", "GPU-2"), trial.Design(gpus=("GPU-0", "GPU-1", "GPU-2")), Recorder())
+
+    assert asked == ["GPU-0", "GPU-1", "GPU-2"]
+
+
+@pytest.fixture
+def arms(tmp_path: Path):
+    """Two images that were examined, and which GPU was the first that CUDA showed in each."""
+
+    def arms(base: str, head: str, **changes: object) -> trial.Arms:
+        (tmp_path / "torch.py").write_text(TORCH)
+        visited = msgspec.structs.replace(visit(tmp_path, "cuda", **SAME), **changes)
+        result = CheckResult("speed.steady", "passed", metrics=(Metric("time", "ms", "lower", (1.0,)),))
+        reports = [
+            ImageReport(
+                name=name,
+                planned=("speed.steady",),
+                image=PulledImage(reference=name),
+                environment=Environment("3.11", "x86_64", "2.9.0", gpus=(H100S[first],)),
+                results=(result,),
+            )
+            for name, first in (("base", base), ("head", head))
+        ]
+        return trial.Arms(base=visited, head=visited, base_report=reports[0], head_report=reports[1])
+
+    return arms
 
 
 def test_two_images_that_measure_nothing_are_not_compared(conduct, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ci_gpu import catalogue, engines, guest, telemetry
 from ci_gpu.model import Job
+from ci_gpu.payload import supervisor, watcher
 from ci_gpu.payload.telemetry import PERIOD
-from ci_gpu.payload.wire import Event
+from ci_gpu.payload.wire import Environment, Event, Gpu
 from tests.test_trial import TORCH
 
 CHECKS = f'''
@@ -47,7 +50,7 @@ def examined(tmp_path: Path):
     """The answers of an image with these variables."""
     (tmp_path / "torch.py").write_text(TORCH)
 
-    def examined(checks: str = CHECKS, watch: bool = True, **variables: str) -> guest.Answers:
+    def examined(checks: str = CHECKS, watch: str = "all", **variables: str) -> guest.Answers:
         environment = (("PYTHONPATH", str(tmp_path)), *variables.items())
         visit = guest.Visit(
             engine=engines.load("local"),
@@ -83,7 +86,7 @@ def test_what_the_image_sees_is_what_the_host_would(examined, nvml_stub: Path) -
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"STUB_THROTTLE": "64"}, "the GPU GPU-1 throttled: hw-thermal-slowdown"),
+        ({"STUB_THROTTLE": "64"}, "the GPU GPU-1 throttled: hw-thermal-slowdown (100% of the time)"),
         ({"STUB_PROCESSES": "2"}, "the GPU GPU-1 is shared: 2 other compute processes"),
     ],
 )
@@ -91,6 +94,42 @@ def test_what_spoils_a_block_spoils_it_from_inside(examined, nvml_stub: Path, va
     answers = examined(LD_LIBRARY_PATH=str(nvml_stub.parent), **variables)
 
     assert telemetry.spoiled(answers.telemetry) == said
+
+
+class Shown:
+    """NVML in an image that was handed three GPUs."""
+
+    def devices(self) -> list[SimpleNamespace]:
+        silent = dict.fromkeys(("violation_ns", "uncorrected_errors"), lambda *_: None)
+        states = ("milliwatts", "reasons", "sm_mhz", "memory_mhz", "temperature", "utilization", "processes")
+        silent |= dict.fromkeys(states, lambda *_: None)
+        return [SimpleNamespace(uuid=lambda number=number: f"GPU-{number}", **silent) for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("measured", "watched"),
+    [
+        (("GPU-2",), ["GPU-2"]),
+        (("GPU-2", "GPU-0"), ["GPU-2", "GPU-0"]),
+        (("",), ["GPU-0", "GPU-1", "GPU-2"]),
+        (("GPU-of-a-slice",), ["GPU-0", "GPU-1", "GPU-2"]),
+        ((), ["GPU-0", "GPU-1", "GPU-2"]),
+    ],
+    ids=["the first of CUDA", "two", "an old torch", "MIG", "none known"],
+)
+def test_only_gpus_that_are_measured_are_watched_where_they_are_known(measured, watched: list[str]) -> None:
+    stopped, stop = os.pipe()
+    os.close(stop)
+
+    assert [one.gpu for one in watcher._watch(Shown(), measured, stopped)] == watched
+    os.close(stopped)
+
+
+@pytest.mark.parametrize(("which", "gpus"), [("first", ("GPU-7",)), ("all", ("GPU-7", "GPU-3"))])
+def test_the_image_watches_the_first_gpu_or_all_of_cuda_s(which: str, gpus: tuple[str, ...]) -> None:
+    seen = Environment("3.11", "x86_64", "2.9.0", gpus=(Gpu(0, "H100", "GPU-7"), Gpu(1, "H100", "GPU-3")))
+
+    assert supervisor._watched(seen, which) == gpus
 
 
 def test_without_a_driver_in_the_image_nothing_is_told_and_nothing_breaks(examined) -> None:
@@ -101,7 +140,7 @@ def test_without_a_driver_in_the_image_nothing_is_told_and_nothing_breaks(examin
 
 
 def test_nobody_watches_who_was_not_asked(examined, nvml_stub: Path) -> None:
-    assert examined(watch=False, LD_LIBRARY_PATH=str(nvml_stub.parent)).telemetry == ()
+    assert examined(watch="", LD_LIBRARY_PATH=str(nvml_stub.parent)).telemetry == ()
 
 
 def test_from_inside_an_old_driver_knows_of_other_processes_as_well(examined, old_nvml_stub: Path) -> None:

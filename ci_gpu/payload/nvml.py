@@ -85,7 +85,17 @@ class Device:
         return self._number("nvmlDeviceGetPowerManagementLimit")
 
     def reasons(self) -> Optional[int]:
-        return self._number("nvmlDeviceGetCurrentClocksThrottleReasons", kind=ctypes.c_ulonglong)
+        for name in ("Event", "Throttle"):  # renamed in driver 535; the old name goes with CUDA 14
+            found = self._number(f"nvmlDeviceGetCurrentClocks{name}Reasons", kind=ctypes.c_ulonglong)
+            if found is not None:
+                return found
+        return None
+
+    def utilization(self) -> Optional[int]:
+        """Percent of the driver's last sample in which a kernel ran."""
+        rates = _Utilization()
+        known = _succeeds(self._library, "nvmlDeviceGetUtilizationRates", self._handle, ctypes.byref(rates))
+        return int(rates.gpu) if known else None
 
     def uncorrected_errors(self) -> Optional[int]:
         return self._number("nvmlDeviceGetTotalEccErrors", _UNCORRECTED, _VOLATILE, kind=ctypes.c_ulonglong)
@@ -114,6 +124,10 @@ class Device:
         value = kind()
         known = _succeeds(self._library, function, self._handle, *arguments, ctypes.byref(value))
         return int(value.value) if known else None
+
+
+class _Utilization(ctypes.Structure):
+    _fields_ = [("gpu", ctypes.c_uint), ("memory", ctypes.c_uint)]
 
 
 class _ViolationTime(ctypes.Structure):

@@ -6,7 +6,7 @@ wants to print there is sent to stderr. The request is a JSON object:
 
     device    "cuda" or "cpu"
     checks    [{"id": "matmul.float32", "module": "ci_gpu.payload.checks.matmul", "timeout": 300}, …]
-    watch     whether to watch the GPUs, because the host cannot
+    watch     which of the GPUs that CUDA shows to watch, because the host cannot: "first", "all", or "" for none
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ class Channel:
 
 
 def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) -> None:
-    channel.send(replace(_environment(), import_seconds=import_seconds))
-    watcher = Watcher() if request["watch"] else None
+    environment = replace(_environment(), import_seconds=import_seconds)
+    channel.send(environment)
+    watcher = Watcher(_watched(environment, request["watch"])) if request["watch"] else None
     spared = (watcher.pid,) if watcher else ()
     for check in request["checks"]:
         channel.send(Started(check["id"]))
@@ -84,6 +85,12 @@ def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) ->
     if watcher:
         channel.send(Watched(watcher.stop()))
     channel.send(Bye(len(request["checks"])))
+
+
+def _watched(environment: Environment, which: str) -> Tuple[str, ...]:
+    """UUIDs, in CUDA's order; empty where this torch does not tell them."""
+    gpus = environment.gpus[:1] if which == "first" else environment.gpus
+    return tuple(gpu.uuid for gpu in gpus)
 
 
 def _import_torch() -> Optional[Unusable]:

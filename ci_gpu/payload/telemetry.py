@@ -21,6 +21,9 @@ PATIENCE = 10.0
 
 IDLE = 0x1
 
+IDLE_CLOCK = 1 / 3
+"""GPUs idle at 0.1 to 0.2 of their highest clock (210 of 1410 MHz on an A100, 345 of 1980 on an H100)."""
+
 REASONS = {
     IDLE: "idle",
     0x2: "application-clocks",
@@ -67,6 +70,7 @@ class Observation:
                 temperature=self._device.temperature(),
                 power=None if milliwatts is None else milliwatts / 1000,
                 throttle=reasons,
+                utilization=self._device.utilization(),
             )
         )
 
@@ -108,5 +112,16 @@ def conditions(device: Any) -> Dict[str, Any]:
 
 
 def busy(states: Sequence[GpuState]) -> List[GpuState]:
-    """Without the looks at an idle GPU, whose clocks say nothing of the work."""
-    return [state for state in states if not (state.throttle or 0) & IDLE]
+    """Without the looks at an idle GPU, whose clocks say nothing of the work.
+
+    The driver says that it is idle by the reason for its clock, or by a utilization of 0 %. Where it tells neither, as
+    on some vGPUs, a clock below `IDLE_CLOCK` of the highest one seen is taken for an idle one.
+    """
+    highest = max((state.sm_mhz or 0 for state in states), default=0)
+    return [state for state in states if not _is_idle(state, highest)]
+
+
+def _is_idle(state: GpuState, highest: int) -> bool:
+    if state.throttle is None and state.utilization is None:
+        return state.sm_mhz is not None and state.sm_mhz < IDLE_CLOCK * highest
+    return bool((state.throttle or 0) & IDLE) or state.utilization == 0

@@ -18,16 +18,20 @@ from .wire import GpuState, Telemetry
 
 
 class Watcher:
-    """Every GPU that NVML shows in this image, from now to `stop`."""
+    """The GPUs with these UUIDs, from now to `stop`.
 
-    def __init__(self) -> None:
+    NVML can show more of them than CUDA does, as with CUDA_VISIBLE_DEVICES, and a neighbour there disturbs none. Where
+    NVML knows none of the UUIDs (MIG slices, a torch that does not tell them), all that it shows are watched.
+    """
+
+    def __init__(self, gpus: Tuple[str, ...]) -> None:
         stopped, self._stop = os.pipe()
         self._answer, answer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._stop)
             os.close(self._answer)
-            _be_the_watcher(stopped, answer)
+            _be_the_watcher(gpus, stopped, answer)
         os.close(stopped)
         os.close(answer)
 
@@ -60,12 +64,12 @@ def _telemetry(fields: dict) -> Telemetry:  # type: ignore[type-arg]
     return Telemetry(states=states, **fields)
 
 
-def _be_the_watcher(stopped: int, answer: int) -> None:
+def _be_the_watcher(gpus: Tuple[str, ...], stopped: int, answer: int) -> None:
     """Never returns."""
     try:
         die_with_parent()
         with Nvml() as nvml:
-            found = _watch(nvml, stopped) if nvml else []
+            found = _watch(nvml, gpus, stopped) if nvml else []
         data = json.dumps([asdict(one) for one in found]).encode()
         while data:
             data = data[os.write(answer, data) :]
@@ -73,9 +77,10 @@ def _be_the_watcher(stopped: int, answer: int) -> None:
         os._exit(0)
 
 
-def _watch(nvml: Nvml, stopped: int) -> List[Telemetry]:
-    named = ((device, device.uuid()) for device in nvml.devices())
-    watched = [telemetry.Observation(device, uuid, inside=True) for device, uuid in named if uuid]
+def _watch(nvml: Nvml, gpus: Tuple[str, ...], stopped: int) -> List[Telemetry]:
+    shown = {device.uuid(): device for device in nvml.devices()}
+    named = {uuid: shown[uuid] for uuid in gpus if uuid and uuid in shown} or shown
+    watched = [telemetry.Observation(device, uuid, inside=True) for uuid, device in named.items() if uuid]
     while not select.select([stopped], [], [], telemetry.PERIOD)[0]:
         for one in watched:
             one.look()

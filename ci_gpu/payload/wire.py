@@ -122,7 +122,8 @@ class GpuState:
     """One look at one GPU. None: this GPU, or this driver, does not tell.
 
     ``seconds`` since the watching began; clocks in MHz, ``temperature`` in °C, ``power`` in W; ``throttle`` are NVML's
-    clocks event reasons, as bits.
+    clocks event reasons, as bits; ``utilization`` is the percentage of the driver's last sample (at most a second) in
+    which a kernel ran.
     """
 
     seconds: float
@@ -131,6 +132,7 @@ class GpuState:
     temperature: Optional[int] = None
     power: Optional[float] = None
     throttle: Optional[int] = None
+    utilization: Optional[int] = None
 
 
 @dataclass(frozen=True)

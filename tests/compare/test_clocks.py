@@ -72,9 +72,42 @@ def test_a_longer_start_on_an_idle_gpu_is_no_slower_clock() -> None:
     assert found.verdict == "regressed"
 
 
-def looks(arm: str, busy: int, idle: int) -> Block:
-    before = [GpuState(seconds=0.0, sm_mhz=345, throttle=0x1)] * idle
-    states = (*before, *([GpuState(seconds=9.0, sm_mhz=1980, throttle=0x0)] * busy))
+@pytest.mark.parametrize(
+    ("idle", "busy"),
+    [
+        ({"throttle": 0x1}, {"throttle": 0x0}),
+        ({"throttle": 0x0, "utilization": 0}, {"throttle": 0x0, "utilization": 98}),
+        ({"utilization": 0}, {"utilization": 98}),
+        ({}, {}),
+    ],
+    ids=["by the reason", "by the utilization", "by the utilization alone", "by the clock alone"],
+)
+def test_an_idle_gpu_is_known_by_what_its_driver_tells(idle: dict[str, int], busy: dict[str, int]) -> None:
+    """Of the same work, but for a start of the head's that takes longer."""
+    seen = [looks("base", 80, 20, told=(idle, busy)), looks("head", 80, 30, told=(idle, busy))]
+    (found,) = balanced([compared(-0.05, "regressed")], seen)
+
+    assert found.verdict == "regressed"
+
+
+@pytest.mark.parametrize("told", [{}, {"throttle": 0x4}, {"utilization": 90}])
+def test_a_slow_clock_under_load_is_no_idle_one(told: dict[str, int]) -> None:
+    (found,) = balanced([compared(-0.05, "regressed")], [loaded("base", 1980, told), loaded("head", 1200, told)])
+
+    assert found.verdict == "inconclusive"
+
+
+def loaded(arm: str, mhz: int, told: dict[str, int]) -> Block:
+    states = (GpuState(seconds=0.0, sm_mhz=1980, **told), *[GpuState(seconds=1.0, sm_mhz=mhz, **told)] * 20)
+    return Block(pair=1, arm=arm, telemetry=(Telemetry(gpu="GPU-1", states=states),))
+
+
+REASONS = ({"throttle": 0x1}, {"throttle": 0x0})
+
+
+def looks(arm: str, busy: int, idle: int, told: tuple[dict[str, int], dict[str, int]] = REASONS) -> Block:
+    before = [GpuState(seconds=0.0, sm_mhz=345, **told[0])] * idle
+    states = (*before, *([GpuState(seconds=9.0, sm_mhz=1980, **told[1])] * busy))
     return Block(pair=1, arm=arm, telemetry=(Telemetry(gpu="GPU-1", states=states),))
 
 
