@@ -272,7 +272,10 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason why the gate is not open. ``subject`` is a check id, a metric or empty."""
+    """One reason why the gate is not open. ``subject`` is a check id, a metric or empty.
+
+    ``cause`` is an id of `cuda_errors.CAUSES`; ``dependents`` are the other checks that ended because of it.
+    """
 
     exit_code: int
     kind: str
@@ -280,6 +283,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     message: str
     remedy: str = ""
+    cause: str = ""
+    dependents: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,13 +4,17 @@ The rules, in the order in which they are read out:
 
     an image that could not be examined     its own exit code (3 runner, 4 image, 1 refused by the driver)
     a promised check without a result       1
-    a check that failed or had an error     1
-    GPUs were asked for and are not there   3   (1 if they are, and the driver and the image do not fit together;
-                                                 with no GPU at all, the errors that follow from it are not read out)
+    a check that failed or had an error     1   (3 where its cause is the runner's: `cuda_errors.CAUSES`, or where it
+                                                 ran on a GPU that is broken)
+    GPUs were asked for and are not there   3   (1 if they are, and the image cannot use them: a CPU build, a driver
+                                                 that is too old for it, a compatibility libcuda or a stub in it)
     a check family in which nothing passed  1   (unless all of it needs a GPU, and the run was told to use the CPU)
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
     a metric that cannot be true            1   (not finite, zero, negative, beyond the physical limit)
     no image at all                         1
+
+One cause is one reason: the errors of one cause are read out once, with the checks that it kept from being made, and
+what follows from an error (that nothing passed, that nothing touched the GPU) is not read out beside it.
 
 Of a comparison the base only has to be measurable: what it fails, it failed before this change. Then:
 
@@ -24,8 +28,9 @@ Of a comparison the base only has to be measurable: what it fails, it failed bef
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from ci_gpu.model import (
     INCONCLUSIVE,
@@ -40,7 +45,8 @@ from ci_gpu.model import (
     Trial,
     Verdict,
 )
-from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Metric
+from ci_gpu.payload import cuda_errors
+from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Metric
 
 _PRECEDENCE = (1, 4, 3)
 """Of several reasons the one that a retry on another runner cannot mend decides the exit code."""
@@ -48,7 +54,7 @@ _PRECEDENCE = (1, 4, 3)
 
 def judge(report: RunReport) -> Verdict:
     """The verdict on a report, from nothing but the report."""
-    reasons = tuple(reason for image in report.images for reason in _reasons(report, image))
+    reasons = _once(tuple(reason for image in report.images for reason in _reasons(report, image)), report)
     reasons += tuple(_of_trial(report.trial)) if report.trial else ()
     if not report.images:
         reasons = (_reason("", "nothing-checked", "", "no image was examined"),)
@@ -64,15 +70,39 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         return
     if report.trial and image.name == report.trial.base != report.trial.head:
         return
-    missing_gpus = tuple(_missing_gpus(report, image))
-    yield from missing_gpus
-    if any(reason.kind == "gpu-missing" for reason in missing_gpus) and not _seen(image):
-        return
-    yield from _missing_results(image)
-    yield from _bad_results(image)
+    found = (*_missing_gpus(report, image), *_missing_results(image), *_bad_results(image))
+    yield from _folded(found)
     yield from _empty_families(report, image)
-    yield from _untouched_gpu(report, image)
+    if not found:
+        yield from _nothing_passed(image)
+        yield from _untouched_gpu(report, image)
     yield from _impossible_metrics(image)
+
+
+def _once(reasons: tuple[Reason, ...], report: RunReport) -> tuple[Reason, ...]:
+    """What keeps every image from being examined in the same way, such as an engine that is down, is one reason."""
+    whats = {(one.kind, one.exit_code, one.what) if (one := image.failure) else None for image in report.images}
+    if len(report.images) < 2 or len(whats) > 1 or None in whats or any(reason.subject for reason in reasons):
+        return reasons
+    return (msgspec.structs.replace(reasons[0], image=""),)
+
+
+def _folded(reasons: Iterable[Reason]) -> Iterator[Reason]:
+    """The reasons of one cause as one, in the place of the first, with the checks of the others as its dependents."""
+    groups: dict[str | int, list[Reason]] = {}
+    for number, reason in enumerate(reasons):
+        groups.setdefault(reason.cause or number, []).append(reason)
+    yield from (_of_one_cause(group) for group in groups.values())
+
+
+def _of_one_cause(group: list[Reason]) -> Reason:
+    """The reason that tells most speaks for all; where no check bears the cause itself, the cause does."""
+    bearer = next((reason for reason in group if reason.kind != cuda_errors.NOT_MADE), None)
+    if bearer is None:
+        cause = cuda_errors.CAUSES[group[0].cause]
+        bearer = msgspec.structs.replace(group[0], kind=cause.id, subject="", message=cause.meaning)
+    others = dict.fromkeys(reason.subject for reason in group if reason.subject not in ("", bearer.subject))
+    return msgspec.structs.replace(bearer, dependents=tuple(others))
 
 
 def _of_trial(trial: Trial) -> Iterator[Reason]:
@@ -108,12 +138,42 @@ def _missing_results(image: ImageReport) -> Iterator[Reason]:
 
 
 def _bad_results(image: ImageReport) -> Iterator[Reason]:
+    broken = any(result.cause in _BROKEN for result in image.results if result.outcome in (FAILED, ERROR))
     for result in image.results:
         if result.outcome in (FAILED, ERROR):
-            kind = result.kind or result.outcome
-            yield _reason(image.name, kind, result.check, result.message or result.outcome, remedy=result.hint)
+            yield _of_result(image, result, broken)
         elif result.outcome not in (PASSED, SKIPPED):
             yield _reason(image.name, "foreign", result.check, "its outcome is no word of ours", exit_code=4)
+
+
+_BROKEN = ("ecc-uncorrectable", "nvlink-error", "gpu-lost")
+"""Causes after which nothing that ran on this GPU can be held against the image."""
+
+
+def _of_result(image: ImageReport, result: CheckResult, broken: bool) -> Reason:
+    """Why a check that did not pass shuts the gate, and whose fault that is."""
+    cause, kind = _blamed(result), result.kind or result.outcome
+    runner = cause.party == cuda_errors.RUNNER if cause else broken and _on_the_gpu(result)
+    return _reason(
+        image.name,
+        cause.id if cause and kind != cuda_errors.NOT_MADE else kind,
+        result.check,
+        result.message or result.outcome,
+        remedy=result.hint,
+        exit_code=3 if runner else 1,
+        cause=cause.id if cause else "",
+    )
+
+
+def _blamed(result: CheckResult) -> cuda_errors.Cause | None:
+    """The cause of the result, if it is one that has a party to blame."""
+    cause = cuda_errors.CAUSES.get(result.cause)
+    return cause if cause and cause.party != cuda_errors.UNKNOWN else None
+
+
+def _on_the_gpu(result: CheckResult) -> bool:
+    """Whether the GPU had a part in it. A process that was killed cannot say."""
+    return result.used_gpu or result.kind in ("cuda-error", "timeout", "killed", "crash", "container-died")
 
 
 def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
@@ -121,21 +181,32 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         return  # a CPU build sees no GPU whatever the runner does: the checks say so, and it is the image's fault
     seen, wanted = _seen(image), _wanted_gpus(report)
     if seen < wanted:
-        error = image.environment.gpu_error if image.environment else ""
-        misfit = re.search(_MISFIT, error, re.IGNORECASE)
+        inside = image.environment
+        error = inside.gpu_error if inside else ""
+        cause = (inside and cuda_errors.fallen(inside)) or cuda_errors.CAUSES[
+            "silent-gpus" if not seen else "fewer-gpus"
+        ]
+        refused = cause.party == cuda_errors.IMAGE
         yield _reason(
             image.name,
-            "gpu-refused" if misfit else "gpu-missing",
+            "gpu-refused" if refused else "gpu-missing",
             "",
             f"{wanted} GPU{'s' * (wanted > 1)} asked for, {seen} seen inside the image"
-            + (f": {error}" if error else ""),
-            remedy="run nvidia-smi on the runner, and check how its engine hands GPUs to containers",
-            exit_code=1 if misfit else 3,
+            + (f": {error}" if error else "")
+            + f" ({_meaning(cause, inside)})",
+            remedy=cause.remedy,
+            exit_code=1 if refused else 3,
+            cause=cause.id,
         )
 
 
-_MISFIT = r"too old|insufficient|\b80[34]\b|unsupported display driver|forward compatibility"
-"""CUDA's words where there is a driver, and this image cannot use it: another image could."""
+def _meaning(cause: cuda_errors.Cause, inside: Environment | None) -> str:
+    """With the file that a library came from, and the variable that led there, where these are the cause."""
+    if not inside or cause.id not in ("stub-libcuda", "compat-mismatch", "compat-unsupported"):
+        return cause.meaning
+    path = inside.variables.get("LD_LIBRARY_PATH", "")
+    named = f": {inside.libcuda}" if inside.libcuda else ""
+    return f"{cause.meaning}{named}{f', by LD_LIBRARY_PATH={path}' if path else ''}"
 
 
 def _seen(image: ImageReport) -> int:
@@ -160,6 +231,9 @@ def _empty_families(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         if results and all(result.outcome == SKIPPED for result in results):
             why = results[0].message
             yield _reason(image.name, "all-skipped", family, f"every check of this family was skipped: {why}")
+
+
+def _nothing_passed(image: ImageReport) -> Iterator[Reason]:
     if image.results and not any(result.outcome == PASSED for result in image.results):
         yield _reason(image.name, "nothing-checked", "", "not one check passed, so nothing is known to work")
 
@@ -198,5 +272,9 @@ def _from_failure(image: str, failure: Failure) -> Reason:
     return _reason(image, failure.kind, "", failure.what, remedy=failure.remedy, exit_code=failure.exit_code)
 
 
-def _reason(image: str, kind: str, subject: str, message: str, *, remedy: str = "", exit_code: int = 1) -> Reason:
-    return Reason(exit_code=exit_code, kind=kind, image=image, subject=subject, message=message, remedy=remedy)
+def _reason(
+    image: str, kind: str, subject: str, message: str, *, remedy: str = "", exit_code: int = 1, cause: str = ""
+) -> Reason:
+    return Reason(
+        exit_code=exit_code, kind=kind, image=image, subject=subject, message=message, remedy=remedy, cause=cause
+    )

@@ -219,6 +219,20 @@ def cpu() -> Summary:
     return summary(device="cpu", gpus="none", engine="local", host=host(gpus=(), driver=""), images=(image,))
 
 
+def not_made(check: str) -> CheckResult:
+    """A check whose precondition fell."""
+    message = "not made, because torch was built without CUDA"
+    return CheckResult(check, "error", message=message, kind="not-made", hint="install it", cause="cpu-build")
+
+
+def cpu_build() -> Summary:
+    """torch without CUDA where a GPU was to be checked: one cause, and what could not be made because of it."""
+    build = failed(check="compatibility.cuda_build", message="torch 2.9.0 is a CPU build", cause="cpu-build", facts=())
+    kept = tuple(not_made(f"matmul.{name}") for name in ("float64", "float32", "float16", "bfloat16"))
+    inside = environment(torch="2.9.0", torch_cuda="", gpus=(), gpu_error="Torch not compiled with CUDA enabled")
+    return summary(images=(image_report(results=(build, *kept), environment=inside),))
+
+
 def not_pulled() -> Summary:
     """An image whose tag does not exist, beside a good one."""
     broken = image_report(
@@ -254,4 +268,11 @@ def comparison(**changes: Any) -> Summary:
 
 def all_samples() -> dict[str, Summary]:
     """Every kind of ending a reader may meet, by name."""
-    return {"green": green(), "red": red(), "cpu": cpu(), "not_pulled": not_pulled(), "comparison": comparison()}
+    return {
+        "green": green(),
+        "red": red(),
+        "cpu": cpu(),
+        "cpu_build": cpu_build(),
+        "not_pulled": not_pulled(),
+        "comparison": comparison(),
+    }

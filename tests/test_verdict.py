@@ -59,6 +59,10 @@ def verdict(*images: ImageReport, device: str = "cuda", gpus: str = "all", host:
     )
 
 
+def not_made(cause: str, check: str = "matmul.float32") -> CheckResult:
+    return result(check, "error", kind="not-made", cause=cause, used_gpu=False)
+
+
 def kinds(found: Verdict) -> list[str]:
     return [reason.kind for reason in found.reasons]
 
@@ -161,9 +165,90 @@ def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: 
 
 def test_without_any_gpu_what_follows_from_it_is_not_read_out() -> None:
     blind = environment(gpus=(), gpu_error="Found no NVIDIA driver on your system.")
-    found = verdict(image(result(outcome="error"), result("compatibility.gpus", "failed"), environment=blind))
+    kept = not_made("no-driver"), result("compatibility.gpus", "failed", cause="no-driver")
+    found = verdict(image(*kept, environment=blind))
+    (reason,) = found.reasons
+
+    assert (found.exit_code, reason.kind, reason.cause) == (3, "gpu-missing", "no-driver")
+    assert reason.dependents == ("matmul.float32", "compatibility.gpus")
+    assert reason.message == (
+        "1 GPU asked for, 0 seen inside the image: Found no NVIDIA driver on your system. (there is no usable libcuda "
+        "in the container: no driver on the host, or it was not handed in)"
+    )
+    assert reason.remedy.startswith("start the container with its GPUs")
+
+
+def test_a_fault_of_the_image_s_own_is_told_beside_gpus_that_are_missing() -> None:
+    blind = environment(gpus=(), gpu_error="Found no NVIDIA driver on your system.")
+    lie = result("compatibility.cuda_build", "failed", kind="wrong", used_gpu=False)
+    found = verdict(image(lie, not_made("no-driver"), environment=blind))
+
+    assert (found.exit_code, kinds(found)) == (1, ["gpu-missing", "wrong"])
+
+
+def test_what_passed_without_a_gpu_is_no_untouched_gpu_where_none_is_there() -> None:
+    blind = environment(gpus=(), gpu_error="No CUDA GPUs are available")
+    found = verdict(image(result("files.a", used_gpu=False), not_made("no-gpu"), environment=blind))
 
     assert (found.exit_code, kinds(found)) == (3, ["gpu-missing"])
+
+
+def test_too_few_gpus_are_one_reason_and_the_runner_s() -> None:
+    short = result("compatibility.gpus", "failed", kind="wrong", cause="fewer-gpus")
+    found = verdict(image(result(), short), host=Host(gpus=TWO_GPUS))
+    (reason,) = found.reasons
+
+    assert (found.exit_code, reason.kind, reason.dependents) == (3, "gpu-missing", ("compatibility.gpus",))
+    assert "2 GPUs asked for, 1 seen inside the image (fewer GPUs answer than were asked for)" in reason.message
+
+
+def test_a_stub_is_named_with_its_file_and_the_variable_that_led_there() -> None:
+    stub = environment(
+        gpus=(),
+        gpu_error="Error 34: CUDA driver is a stub library",
+        libcuda="/usr/local/cuda/lib64/stubs/libcuda.so.1",
+        variables={"LD_LIBRARY_PATH": "/usr/local/cuda/lib64/stubs"},
+    )
+    (reason,) = verdict(image(not_made("stub-libcuda"), environment=stub)).reasons
+
+    assert (reason.exit_code, reason.kind, reason.cause) == (1, "gpu-refused", "stub-libcuda")
+    assert (
+        ": /usr/local/cuda/lib64/stubs/libcuda.so.1, by LD_LIBRARY_PATH=/usr/local/cuda/lib64/stubs)" in reason.message
+    )
+
+
+def test_a_cause_that_no_table_knows_folds_nothing() -> None:
+    invented = (result("a.a", "error", cause="aliens"), result("a.b", "error", cause="aliens"))
+    found = verdict(image(result(), *invented))
+
+    assert (found.exit_code, [reason.subject for reason in found.reasons]) == (1, ["a.a", "a.b"])
+
+
+def test_one_cause_in_two_images_is_a_reason_in_each() -> None:
+    images = [image(result(), result("a.b", "error", cause="gpu-busy"), name=name) for name in ("old", "new")]
+    found = verdict(*images)
+
+    assert [(reason.image, reason.subject) for reason in found.reasons] == [("old", "a.b"), ("new", "a.b")]
+
+
+def test_an_engine_that_is_down_is_one_reason_for_all_images() -> None:
+    down = Failure(kind="engine-missing", exit_code=3, what="no container engine works here")
+    other = Failure(kind="engine-missing", exit_code=3, what="podman: command not found")
+    found = verdict(*(image(failure=down, results=(), name=name) for name in ("old", "new", "newest")))
+    (reason,) = found.reasons
+
+    assert (found.exit_code, reason.image, reason.message) == (3, "", "no container engine works here")
+    assert len(verdict(image(failure=down), image(failure=other)).reasons) == 2
+    assert len(verdict(image(failure=down), image(result())).reasons) == 1
+    assert verdict(image(failure=down), image(result())).reasons[0].image == "image"
+
+
+def test_of_images_that_fail_alike_no_result_is_forgotten() -> None:
+    died = Failure(kind="container-died", exit_code=4, what="it died")
+    found = verdict(*(image(result("a.b", "failed"), failure=died, name=name) for name in ("old", "new")))
+
+    assert found.exit_code == 1
+    assert len(found.reasons) == 4
 
 
 @pytest.mark.parametrize(
@@ -171,6 +256,7 @@ def test_without_any_gpu_what_follows_from_it_is_not_read_out() -> None:
     [
         "The NVIDIA driver on your system is too old (found version 11040).",
         "Error 804: forward compatibility was attempted on non supported HW",
+        "Error 34: CUDA driver is a stub library",
     ],
 )
 def test_a_driver_that_is_there_and_does_not_fit_the_image_is_the_image_s_fault(error: str) -> None:

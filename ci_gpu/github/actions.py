@@ -17,11 +17,12 @@ from ci_gpu.model import (
     UNCHANGED,
     ImageReport,
     Reason,
+    RunReport,
     Summary,
     Trial,
 )
 from ci_gpu.payload.wire import Environment
-from ci_gpu.reports import markdown, printable
+from ci_gpu.reports import _words, markdown, printable
 
 MAX_ANNOTATIONS = 8
 """The runner keeps ten of a kind per step; the last one of ours says how many more there are."""
@@ -87,7 +88,10 @@ def error_commands(summary: Summary) -> tuple[str, ...]:
     """One error a reason, within what the runner keeps."""
     reasons = summary.verdict.reasons
     shown = reasons if len(reasons) <= MAX_ANNOTATIONS else reasons[: MAX_ANNOTATIONS - 1]
-    lines = [command("error", _sentence(reason), title=f"ci-gpu: {printable(reason.image)[:100]}") for reason in shown]
+    lines = [
+        command("error", _sentence(reason, summary.report), title=f"ci-gpu: {printable(reason.image)[:100]}")
+        for reason in shown
+    ]
     if len(shown) < len(reasons):
         lines.append(command("error", f"and {len(reasons) - len(shown)} more: see the summary", title="ci-gpu"))
     return tuple(lines)
@@ -116,10 +120,11 @@ def _first_kind(reasons: tuple[Reason, ...], exit_code: int) -> str:
     return next((reason.kind for reason in reasons if reason.exit_code == exit_code), "")
 
 
-def _sentence(reason: Reason) -> str:
+def _sentence(reason: Reason, report: RunReport) -> str:
     subject = f"{reason.subject}: " if reason.subject else ""
     remedy = f" – {reason.remedy}" if reason.remedy else ""
-    return printable(f"{subject}{reason.message}{remedy}")
+    also = _words.because(reason, report)
+    return printable(f"{subject}{reason.message}{f', {also}' if also else ''}{remedy}")
 
 
 def _write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Which driver runs which CUDA, and what the errors mean. Pure.
+"""Which driver runs which CUDA. Pure; what the errors mean is in `cuda_errors`.
 
 Source: NVIDIA's CUDA release notes (13.4 Update 1) and its minor version compatibility guide, read in November 2026.
 """
@@ -6,7 +6,7 @@ Source: NVIDIA's CUDA release notes (13.4 Update 1) and its minor version compat
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional, Tuple
+from typing import Tuple
 
 NATIVE = {
     "11.0": "450.51.05",
@@ -61,64 +61,6 @@ def judge(cuda: str, driver: str) -> str:
 def needed(cuda: str) -> str:
     """The oldest driver that can run this CUDA at all; empty if it is not known."""
     return MINIMUM.get(cuda.partition(".")[0], "")
-
-
-def explain(error: str) -> Optional[Tuple[str, str]]:
-    """What an error text of CUDA's means, and what to try; None for one that is not known."""
-    for pattern, meaning in _MEANINGS.items():
-        if re.search(pattern, error, re.IGNORECASE):
-            return meaning
-    return None
-
-
-_MEANINGS: Dict[str, Tuple[str, str]] = {
-    r"Found no NVIDIA driver|CUDA driver initialization failed.*no.*driver": (
-        "there is no libcuda in the container: no driver on the host, or it was not handed in",
-        "start the container with its GPUs (docker: --gpus all; podman: CDI), and install the host's driver",
-    ),
-    r"driver on your system is too old|driver version is insufficient": (
-        "the host's driver is older than this CUDA can run on",
-        "update the driver, or choose an image of an older CUDA",
-    ),
-    r"no kernel image is available": (
-        "the build has no kernels for this GPU's architecture",
-        "choose another CUDA build of the same torch",
-    ),
-    r"PTX was compiled with an unsupported toolchain": (
-        "PTX of a newer CUDA than the driver knows had to be compiled",
-        "update the driver to that of the image's CUDA, or use a build that has SASS for this GPU",
-    ),
-    r"PTX JIT compiler library not found": (
-        "libnvidia-ptxjitcompiler is missing in the container",
-        "NVIDIA_DRIVER_CAPABILITIES must include compute; reinstall the driver",
-    ),
-    r"unsupported display driver / cuda driver combination|\bError 803\b": (
-        "libcuda and the kernel driver do not belong together, or a compatibility libcuda is in the way",
-        "recreate the container after a driver upgrade; take /usr/local/cuda/compat out of the library path; reboot",
-    ),
-    r"forward compatibility was attempted on non supported HW|\bError 804\b": (
-        "the image brings a compatibility libcuda, and this GPU is not a data-centre one",
-        "set cuda-compat-mode=disabled in the container toolkit, or take /usr/local/cuda/compat out of the path",
-    ),
-    r"system not yet initialized|\bError 802\b": (
-        "the fabric manager of an NVSwitch machine is not ready",
-        "sudo systemctl start nvidia-fabricmanager",
-    ),
-    r"No CUDA GPUs are available|no CUDA-capable device": (
-        "CUDA works and no GPU is visible",
-        "look at CUDA_VISIBLE_DEVICES and NVIDIA_VISIBLE_DEVICES, and whether MIG is on without instances",
-    ),
-    r"busy or unavailable": (
-        "the GPU is in exclusive mode, or held by another process",
-        "nvidia-smi shows who holds it",
-    ),
-    r"stub library": ("the loaded libcuda is a stub for linking", "take .../stubs out of LD_LIBRARY_PATH"),
-    r"CUDA unknown error|\bError 999\b": (
-        "usually the device files of nvidia-uvm are missing",
-        "sudo nvidia-modprobe -u on the host, then a new container",
-    ),
-    r"not compiled with CUDA": ("torch was built without CUDA", "install the CUDA build of torch"),
-}
 
 
 def _numbers(version: str) -> Tuple[int, ...]:

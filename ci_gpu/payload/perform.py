@@ -7,9 +7,11 @@ import json
 import sys
 import traceback
 from dataclasses import asdict
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Optional
 
-from .wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact, Fail, Metric, Note, Skip, finite
+from . import cuda_errors, probe
+from .needs import demand
+from .wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact, Fail, Metric, Note, NotMade, Skip, finite
 
 SEED = 20251015
 """The same random data in every image, so that a difference is the image's."""
@@ -19,22 +21,28 @@ MAX_EVIDENCE = 200
 MAX_SAMPLES = 100_000
 
 
-def check(check_id: str, module: str, device: str) -> CheckResult:
-    """Call ``check_<name>`` of the module and put what came of it into words."""
+def check(check_id: str, module: str, device: str, fallen: Optional[cuda_errors.Cause] = None) -> CheckResult:
+    """Call ``check_<name>`` of the module and put what came of it into words.
+
+    ``fallen``: why no GPU answers in a run that is to use one.
+    """
     evidence: List[Any] = []
     verdict: Dict[str, str] = {"outcome": PASSED}
     try:
         function = getattr(importlib.import_module(module), "check_" + check_id.partition(".")[2])
+        demand(function, fallen)
         sys.modules["torch"].manual_seed(SEED)
         evidence.extend(_evidence(function(device)))
         verdict = _sufficient(evidence)
     except Skip as skip:
         verdict = {"outcome": SKIPPED, "message": str(skip), "kind": skip.kind}
+    except NotMade as not_made:
+        verdict = _failed(not_made, ERROR, cuda_errors.NOT_MADE)
     except Fail as fail:
         evidence.extend(fail.facts)
-        verdict = {"outcome": FAILED, "message": fail.message, "hint": fail.hint, "kind": "wrong"}
+        verdict = _failed(fail, FAILED, "wrong")
     except BaseException as error:  # SystemExit, too: nothing of a check's may end the process unreported
-        verdict = _broken(error)
+        verdict = _broken(error, device)
     words: Dict[str, Any] = {key: value[:MESSAGE_CHARACTERS] for key, value in verdict.items()}
     return CheckResult(
         check_id,
@@ -87,18 +95,28 @@ def _sufficient(evidence: List[Any]) -> Dict[str, str]:
     }
 
 
-def _broken(error: BaseException) -> Dict[str, str]:
+def _failed(fail: Fail, outcome: str, kind: str) -> Dict[str, str]:
+    return {"outcome": outcome, "message": fail.message, "hint": fail.hint, "kind": kind, "cause": fail.cause}
+
+
+def _broken(error: BaseException, device: str) -> Dict[str, str]:
+    """An exception, with what its text means; where that says nothing, with why no GPU answers any more."""
     traceback.print_exception(type(error), error, error.__traceback__)
     text = last_line(error)
-    return {"outcome": ERROR, "kind": _kind(text), "message": text, "hint": "the log has the traceback"}
-
-
-def _kind(text: str) -> str:
-    if "OutOfMemoryError" in text or "CUDA out of memory" in text:
-        return "out-of-memory"
-    if "CUDA error" in text or "AcceleratorError" in text:
-        return "cuda-error"
-    return "exception"
+    cause = cuda_errors.classify(text)
+    if cause is None and device == "cuda":
+        gone = probe.gpu_error(sys.modules["torch"])
+        cause, text = cuda_errors.classify(gone), f"{gone}: {text}" if gone else text
+    if cause is None:
+        kind = "cuda-error" if "CUDA error" in text or "AcceleratorError" in text else "exception"
+        return {"outcome": ERROR, "kind": kind, "message": text, "hint": "the log has the traceback"}
+    return {
+        "outcome": ERROR,
+        "kind": "out-of-memory" if cause.id == "out-of-memory" else "cuda-error",
+        "message": f"{text.splitlines()[0]} ({cause.meaning})",
+        "hint": cause.remedy,
+        "cause": cause.id,
+    }
 
 
 def _used_gpu() -> bool:

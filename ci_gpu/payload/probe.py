@@ -50,6 +50,7 @@ def environment() -> Environment:
         cpus=len(os.sched_getaffinity(0)),
         variables=_variables(),
         packages=packages(),
+        libcuda=next(iter(sorted(loaded_libraries("libcuda.so"))), ""),
     )
 
 

@@ -19,7 +19,7 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, Optional, Tuple
 
-from . import perform, probe
+from . import cuda_errors, perform, probe
 from .isolation import Ended, HostGone, adopt_orphans, in_child
 from .watcher import Watcher
 from .wire import (
@@ -77,11 +77,12 @@ class Channel:
 def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) -> None:
     environment = replace(_environment(), import_seconds=import_seconds)
     channel.send(environment)
+    fallen = cuda_errors.fallen(environment) if request["device"] == "cuda" else None
     watcher = Watcher(_watched(environment, request["watch"])) if request["watch"] else None
     spared = (watcher.pid,) if watcher else ()
     for check in request["checks"]:
         channel.send(Started(check["id"]))
-        channel.send(Finished(_result(check, request["device"], spared)))
+        channel.send(Finished(_result(check, request["device"], fallen, spared)))
     if watcher:
         channel.send(Watched(watcher.stop()))
     channel.send(Bye(len(request["checks"])))
@@ -123,9 +124,11 @@ def _environment() -> Environment:
     )
 
 
-def _result(check: Dict[str, Any], device: str, spared: Tuple[int, ...]) -> CheckResult:
+def _result(
+    check: Dict[str, Any], device: str, fallen: Optional[cuda_errors.Cause], spared: Tuple[int, ...]
+) -> CheckResult:
     ended = in_child(
-        lambda: perform.to_json(perform.check(check["id"], check["module"], device)), check["timeout"], spared
+        lambda: perform.to_json(perform.check(check["id"], check["module"], device, fallen)), check["timeout"], spared
     )
     kind, message = _death(ended)
     if kind:

@@ -26,11 +26,18 @@ MOST_PACKAGES = 2000
 
 
 class Fail(Exception):
-    """Raised by a check: the image is wrong. ``hint`` says what to try; ``facts`` are shown beside the message."""
+    """Raised by a check: the image is wrong. ``hint`` says what to try; ``facts`` are shown beside the message.
 
-    def __init__(self, message: str, hint: str = "", facts: Tuple[Fact, ...] = ()) -> None:
+    ``cause`` is an id of `cuda_errors.CAUSES`, where what is wrong is the cause of other checks' errors, too.
+    """
+
+    def __init__(self, message: str, hint: str = "", facts: Tuple[Fact, ...] = (), cause: str = "") -> None:
         super().__init__(message)
-        self.message, self.hint, self.facts = message, hint, tuple(facts)
+        self.message, self.hint, self.facts, self.cause = message, hint, tuple(facts), cause
+
+
+class NotMade(Fail):
+    """A check's precondition fell: it was not tried, and is an error that its cause explains."""
 
 
 class Skip(Exception):
@@ -82,7 +89,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check ended. ``check`` is ``family.name``; ``kind`` says why, for machines (``timeout``, ``crash``)."""
+    """How one check ended. ``check`` is ``family.name``; ``kind`` says why, for machines (``timeout``, ``crash``).
+
+    ``cause`` is an id of `cuda_errors.CAUSES`: results with the same one are one fault. Empty: none that is known.
+    """
 
     check: str
     outcome: str
@@ -95,6 +105,7 @@ class CheckResult:
     notes: Tuple[str, ...] = ()
     used_gpu: bool = False
     log: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,7 @@ class Environment:
     ``driver`` is the kernel driver (NVML); ``driver_cuda`` the CUDA version of the libcuda that is loaded here,
     ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use. ``packages`` are
     normalised names and versions of the distributions that Python finds, at most `MOST_PACKAGES`, the first by name.
-    ``import_seconds`` is what `import torch` took.
+    ``libcuda`` is the path of the libcuda that is loaded here. ``import_seconds`` is what `import torch` took.
     """
 
     python: str
@@ -182,6 +193,7 @@ class Environment:
     variables: Dict[str, str] = field(default_factory=dict)
     packages: Dict[str, str] = field(default_factory=dict)
     import_seconds: float = 0.0
+    libcuda: str = ""
 
 
 @dataclass(frozen=True)

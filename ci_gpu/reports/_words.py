@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable
 
 from ci_gpu.model import ImageReport, Reason, RunReport, Summary, Verdict
+from ci_gpu.payload.cuda_errors import NOT_MADE
 from ci_gpu.payload.wire import ERROR, OUTCOMES, CheckResult, Environment, Fact, Metric
 
 NO_GPU = "NO GPU WAS CHECKED: this run used the CPU, so it proves nothing about CUDA, the driver or the GPU."
@@ -42,6 +44,32 @@ def is_missing(result: CheckResult) -> bool:
     return result.outcome == ERROR and result.kind == MISSING
 
 
+def is_not_made(result: CheckResult) -> bool:
+    """Whether it was never tried, because its precondition fell."""
+    return result.outcome == ERROR and result.kind == NOT_MADE
+
+
+def folded(results: Iterable[CheckResult]) -> list[tuple[CheckResult, ...]]:
+    """The rows of a table: one a check, and one for all that were not made, or not reached, for one cause."""
+    groups: dict[tuple[str, str], list[CheckResult]] = {}
+    for result in results:
+        untried = is_not_made(result) or is_missing(result)
+        groups.setdefault((result.kind, result.message) if untried else ("", str(len(groups))), []).append(result)
+    return [tuple(group) for group in groups.values()]
+
+
+def because(reason: Reason, report: RunReport) -> str:
+    """What else the cause of a reason did: ``and 18 checks that could not be made because of it``; empty if nothing."""
+    if not reason.dependents:
+        return ""
+    results = [result for image in report.images if image.name == reason.image for result in image.results]
+    untried = sum(is_not_made(result) and result.check in reason.dependents for result in results)
+    ended = len(reason.dependents) - untried
+    told = [f"{plural(untried, 'check')} that could not be made because of it"] if untried else []
+    told += [f"{plural(ended, 'check')} that ended for the same cause"] if ended else []
+    return f"and {' and '.join(told)}"
+
+
 def counts(results: tuple[CheckResult, ...]) -> dict[str, int]:
     """How many there are of each of the four outcomes, zeros included."""
     words = [outcome(result) for result in results]
@@ -53,8 +81,9 @@ def tally(results: tuple[CheckResult, ...]) -> str:
     if not results:
         return "no checks"
     missing = sum(is_missing(result) for result in results)
-    found = {**counts(results), "without a result": missing}
-    found[ERROR] -= missing
+    untried = sum(is_not_made(result) for result in results)
+    found = {**counts(results), "not made": untried, "without a result": missing}
+    found[ERROR] -= missing + untried
     parts = [f"{number} {word}" for word, number in found.items() if number]
     total = plural(len(results), "check")
     return total + parts[0].removeprefix(str(len(results))) if len(parts) == 1 else f"{total}: {', '.join(parts)}"

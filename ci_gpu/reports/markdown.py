@@ -123,6 +123,8 @@ def _reason(reason: Reason, several: bool, report: RunReport) -> str:
     where = f" in {code(reason.image, NAME)}" if several and reason.image and reason.subject else ""
     subject = code(reason.subject or reason.image or "the run", NAME)
     lines = [f"- **{subject}**{where} ({code(reason.kind, 60)}): {code(reason.message)}"]
+    if also := _words.because(reason, report):
+        lines.append(f"  <br>{also}")
     why = _words.usual_cause(reason, report)
     if why:
         lines.append(f"  <br>Usually because: {code(why)}")
@@ -159,18 +161,20 @@ def _measured(image: ImageReport, results: tuple[CheckResult, ...]) -> Iterator[
 
 
 def _outcomes(results: tuple[CheckResult, ...]) -> str:
-    return table(("Check", "Outcome", "What was found", "Time"), [_row(result) for result in results])
+    return table(("Check", "Outcome", "What was found", "Time"), [_row(group) for group in _words.folded(results)])
 
 
-def _row(result: CheckResult) -> tuple[str, ...]:
+def _row(group: tuple[CheckResult, ...]) -> tuple[str, ...]:
+    """One check, or all that were not tried for one cause."""
+    result, more = group[0], f" and {len(group) - 1} more" if len(group) > 1 else ""
     word = _words.outcome(result)
     kind = f" ({code(result.kind, 60)})" if result.kind and word != PASSED else ""
-    time = "–" if _words.is_missing(result) or word == SKIPPED else _words.seconds(result.seconds)
+    untried = _words.is_missing(result) or _words.is_not_made(result) or word == SKIPPED
     return (
-        code(result.check, NAME),
+        code(result.check, NAME) + more,
         f"{SIGNS[word]} {word}{kind}",
         code(result.message),
-        time,
+        "–" if untried else _words.seconds(result.seconds),
     )
 
 

@@ -139,6 +139,8 @@ def _reason(reason: Reason, summary: Summary) -> Iterator[str]:
     where = f" in {_text.line(reason.image, 120)}" if several and reason.image and reason.subject else ""
     subject = reason.subject or reason.image or "the run"
     yield from _wrapped(_word(reason, summary), f"{_text.line(subject, 120)}{where}: {reason.message}")
+    if also := _words.because(reason, summary.report):
+        yield from _wrapped("", also)
     facts = [_words.fact_text(fact) for fact in _result(reason, summary).facts[:4]]
     if facts:
         yield from _wrapped("found", ", ".join(facts))

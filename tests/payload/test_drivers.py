@@ -49,32 +49,3 @@ def test_the_minimum_of_a_major_runs_each_of_its_versions_and_one_less_does_not(
 )
 def test_three_states_and_an_honest_fourth(cuda: str, driver: str, state: str) -> None:
     assert drivers.judge(cuda, driver) == state
-
-
-@pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        ("Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU", "no libcuda"),
-        ("The NVIDIA driver on your system is too old (found version 11040).", "older than this CUDA"),
-        ("CUDA error: no kernel image is available for execution on the device", "no kernels for this GPU"),
-        ("the provided PTX was compiled with an unsupported toolchain.", "PTX of a newer CUDA"),
-        ("Error 803: system has unsupported display driver / cuda driver combination", "do not belong together"),
-        ("Error 804: forward compatibility was attempted on non supported HW", "compatibility libcuda"),
-        ("Error 802: system not yet initialized", "fabric manager"),
-        ("No CUDA GPUs are available", "no GPU is visible"),
-        ("CUDA-capable device(s) is/are busy or unavailable", "exclusive"),
-        ("CUDA driver is a stub library", "stub"),
-        ("CUDA unknown error - this may be due to an incorrectly set up environment", "nvidia-uvm"),
-        ("Torch not compiled with CUDA enabled", "without CUDA"),
-    ],
-)
-def test_an_error_is_explained_with_a_remedy(error: str, says: str) -> None:
-    explained = drivers.explain(error)
-
-    assert explained is not None
-    assert says in explained[0]
-    assert explained[1]
-
-
-def test_what_is_not_known_is_not_explained() -> None:
-    assert drivers.explain("the cat sat on the GPU") is None

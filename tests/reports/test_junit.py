@@ -125,6 +125,15 @@ def test_a_promised_check_without_a_result_is_an_error_of_type_missing():
     assert root[0].get("errors") == "1"
 
 
+def test_a_check_that_was_not_made_is_an_error_of_one_line_and_counts_as_one():
+    suite = parsed(samples.cpu_build())[0]
+    errors = list(suite.iter("error"))
+    assert [error.get("type") for error in errors] == ["not-made"] * 4
+    assert {error.get("message") for error in errors} == {"not made, because torch was built without CUDA"}
+    assert {len(error.text.splitlines()) for error in errors} == {2}  # the cause, and what to try
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["5", "1", "4", "0"]
+
+
 def test_an_image_that_was_not_pulled_has_one_error_that_says_so_even_if_no_check_was_promised():
     image = samples.image_report(results=(), planned=(), environment=None, failure=samples.pull_failure())
     root = parsed(samples.summary(images=(image,)))

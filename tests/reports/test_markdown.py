@@ -129,3 +129,10 @@ def test_a_code_span_in_a_table_is_one_cell_whatever_it_holds(text):
     cells = root.xpath("//tbody//td")
     assert [len(cell.xpath(".//code")) for cell in cells] == [1, 1]
     assert cells[1].text_content() == "next"
+
+
+def test_what_could_not_be_made_is_one_row_and_one_line_under_its_cause():
+    text = markdown.render(samples.cpu_build())
+    assert "| `matmul.float64` and 3 more | ⚠️ error (`not-made`) | `not made, because torch was" in text
+    assert "<br>and 4 checks that could not be made because of it" in text
+    assert text.count("built without CUDA") == 1

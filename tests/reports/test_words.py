@@ -79,3 +79,32 @@ def test_a_median_says_its_unit_and_how_many_samples_are_no_numbers():
     metric = samples.metric(samples=(1.0, 3.0, None, 2.0))
     assert _words.median_text(metric) == "2 TFLOP/s"
     assert _words.samples_text(metric) == "4 samples, 1 not finite"
+
+
+def test_what_was_not_made_has_a_word_of_its_own():
+    rows = (samples.failed(check="a.a"), samples.not_made("a.b"), samples.not_made("a.c"))
+    assert _words.tally(rows) == "3 checks: 1 failed, 2 not made"
+    assert _words.tally(rows[1:]) == "2 checks not made"
+
+
+def test_rows_are_folded_by_their_cause_alone():
+    other = samples.check_result(check="a.d", outcome="error", message=samples.not_made("x.x").message)
+    groups = _words.folded(
+        (samples.not_made("a.b"), other, samples.not_made("a.c"), samples.failed(), samples.failed())
+    )
+    assert [[result.check for result in group] for group in groups] == [
+        ["a.b", "a.c"],
+        ["a.d"],
+        ["autograd.polynomial"],
+        ["autograd.polynomial"],
+    ]
+
+
+def test_a_reason_says_what_else_its_cause_did():
+    results = (samples.not_made("a.b"), samples.not_made("a.c"), samples.failed(check="a.d", cause="cpu-build"))
+    report = samples.run_report(images=(samples.image_report(results=results),))
+    assert _words.because(samples.reason(), report) == ""
+    assert _words.because(samples.reason(dependents=("a.b", "a.c", "a.d")), report) == (
+        "and 2 checks that could not be made because of it and 1 check that ended for the same cause"
+    )
+    assert _words.because(samples.reason(dependents=("a.d",)), report) == "and 1 check that ended for the same cause"

@@ -6,11 +6,12 @@ import os
 import re
 from typing import Any, Iterable, List
 
-from .. import archs, drivers, probe
-from ..needs import needs_gpu
+from .. import archs, cuda_errors, drivers, probe
+from ..needs import needs_gpu, without_gpu
 from ..wire import Environment, Fact, Fail, Note
 
 
+@without_gpu
 def check_cuda_build(device: str) -> Iterable[Any]:
     """torch is the CUDA build that the image's tag promises."""
     found = probe.environment()
@@ -22,6 +23,7 @@ def check_cuda_build(device: str) -> Iterable[Any]:
         raise Fail(
             f"torch {found.torch} is a CPU build" + (f" under the tag {tag!r}" if tag else ""),
             "something installed torch from an index without CUDA over it: pin torch to its +cu… build",
+            cause="cpu-build",
         )
     wrong = [line for line in _contradictions(tag, found) if line]
     if wrong:
@@ -37,6 +39,7 @@ def check_architectures(device: str) -> Iterable[Any]:
     yield from _coverage(found)
 
 
+@without_gpu
 @needs_gpu
 def check_gpus(device: str) -> Iterable[Any]:
     """The GPUs that were asked for are there and answer."""
@@ -46,9 +49,9 @@ def check_gpus(device: str) -> Iterable[Any]:
     for gpu in found.gpus:
         yield Fact(f"GPU {gpu.index}", f"{gpu.name}, {gpu.capability}, {gpu.memory / 2**30:.0f} GiB")
     if len(found.gpus) < wanted:
-        meaning, remedy = drivers.explain(found.gpu_error) or ("", "run nvidia-smi on the host")
+        cause = cuda_errors.fallen(found) or cuda_errors.CAUSES["fewer-gpus"]
         said = f": {found.gpu_error}" if found.gpu_error else ""
-        raise Fail(f"{len(found.gpus)} of {wanted} GPUs answer{said}" + (f" ({meaning})" if meaning else ""), remedy)
+        raise Fail(f"{len(found.gpus)} of {wanted} GPUs answer{said} ({cause.meaning})", cause.remedy, cause=cause.id)
 
 
 @needs_gpu
@@ -68,6 +71,7 @@ def check_driver(device: str) -> Iterable[Any]:
         raise Fail(
             f"driver {found.driver} is too old for CUDA {cuda}: it needs {drivers.needed(cuda)}",
             "update the driver on the runners, or choose an image of an older CUDA",
+            cause="driver-too-old",
         )
     elif state == drivers.MINOR_VERSION:
         yield Note(
@@ -165,6 +169,7 @@ def _coverage(found: Environment) -> Iterable[Any]:
         raise Fail(
             f"the build has no code for {', '.join(uncovered)}",
             "choose another CUDA build of the same torch: old GPUs are dropped by new CUDA versions, and the reverse",
+            cause="no-kernel-image",
         )
     if archs.PTX in states.values():
         yield Note("PTX is compiled at the first call: a slow start, and a driver as new as the image's CUDA is needed")

@@ -1,0 +1,193 @@
+"""ci_gpu.payload.cuda_errors: what an error means, and who is to blame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ci_gpu.payload import cuda_errors
+from ci_gpu.payload.cuda_errors import IMAGE, RUNNER, UNKNOWN
+from ci_gpu.payload.wire import Environment, Gpu
+
+COUNT = (
+    "Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before calling NumCudaDevices() that "
+    "might have already set an error? Error "
+)
+"""torch's words around a code that it has none of its own for."""
+
+START: dict[str, tuple[str, str, str]] = {
+    "no libcuda": (
+        "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a driver from "
+        "http://www.nvidia.com/Download/index.aspx",
+        "no-driver",
+        RUNNER,
+    ),
+    "3": ("CUDA driver initialization failed, you might not have a CUDA gpu.", "no-driver", RUNNER),
+    "34": (f"{COUNT}34: CUDA driver is a stub library", "stub-libcuda", IMAGE),
+    "35": (
+        "The NVIDIA driver on your system is too old (found version 13000). Please update your GPU driver by "
+        "downloading and installing a new version",
+        "driver-too-old",
+        IMAGE,
+    ),
+    "46": (f"{COUNT}46: CUDA-capable device(s) is/are busy or unavailable", "gpu-busy", RUNNER),
+    "100": ("No CUDA GPUs are available", "no-gpu", RUNNER),
+    "214": (f"{COUNT}214: uncorrectable ECC error encountered", "ecc-uncorrectable", RUNNER),
+    "304": (f"{COUNT}304: OS call failed or operation not supported on this OS", "device-files", RUNNER),
+    "802": (f"{COUNT}802: system not yet initialized", "fabric-manager", RUNNER),
+    "803": (
+        f"{COUNT}803: system has unsupported display driver / cuda driver combination",
+        "driver-mismatch",
+        RUNNER,
+    ),
+    "804": (f"{COUNT}804: forward compatibility was attempted on non supported HW", "compat-unsupported", IMAGE),
+    "805": (
+        f"{COUNT}805: MPS client failed to connect to the MPS control daemon or the MPS server",
+        "mps",
+        RUNNER,
+    ),
+    "999": (
+        "CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env variable "
+        "CUDA_VISIBLE_DEVICES after program start. Setting the available devices to be zero.",
+        "device-files",
+        RUNNER,
+    ),
+    "a CPU build": ("Torch not compiled with CUDA enabled", "cpu-build", IMAGE),
+}
+"""What `torch.cuda.init` of torch 2.14.1+cu130 really says where `cuInit` answers with that code."""
+
+LATER: dict[str, tuple[str, str]] = {
+    "out of memory": ("out-of-memory", UNKNOWN),
+    "API call is not supported in the installed CUDA driver": ("driver-too-old", IMAGE),
+    "CUDA driver version is insufficient for CUDA runtime version": ("driver-too-old", IMAGE),
+    "invalid device function": ("no-kernel-image", IMAGE),
+    "no CUDA-capable device is detected": ("no-gpu", RUNNER),
+    "invalid device ordinal": ("invalid-ordinal", UNKNOWN),
+    "device doesn't have valid Grid license": ("not-licensed", RUNNER),
+    "device kernel image is invalid": ("no-kernel-image", IMAGE),
+    "no kernel image is available for execution on the device": ("no-kernel-image", IMAGE),
+    "exclusive-thread device already in use by a different thread": ("gpu-busy", RUNNER),
+    "uncorrectable NVLink error detected during the execution": ("nvlink-error", RUNNER),
+    "PTX JIT compiler library not found": ("ptx-compiler-missing", RUNNER),
+    "the provided PTX was compiled with an unsupported toolchain.": ("ptx-toolchain", IMAGE),
+    "PTX JIT compilation was disabled": ("ptx-disabled", IMAGE),
+    "Invalid access of peer GPU memory over nvlink or a hardware error": ("nvlink-error", RUNNER),
+    "an illegal memory access was encountered": ("illegal-access", UNKNOWN),
+    "the launch timed out and was terminated": ("launch-timeout", UNKNOWN),
+    "device-side assert triggered": ("device-assert", UNKNOWN),
+    "hardware stack error": ("illegal-access", UNKNOWN),
+    "an illegal instruction was encountered": ("illegal-access", UNKNOWN),
+    "misaligned address": ("illegal-access", UNKNOWN),
+    "unspecified launch failure": ("launch-failure", UNKNOWN),
+    "operation not permitted": ("not-permitted", UNKNOWN),
+    "MPS server is not ready to accept new MPS client requests": ("mps", RUNNER),
+    "unknown error": ("device-files", RUNNER),
+}
+"""The words of `cudaGetErrorString` (CUDA 13.0), as torch has them behind ``CUDA error: ``."""
+
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "AttributeError: module 'torch._C' has no attribute '_cuda_getAllocatorBackend'": ("cpu-build", IMAGE),
+    "OSError: libcuda.so.1: cannot open shared object file: No such file or directory": ("no-driver", RUNNER),
+    "NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, GPU has fallen off the bus.": ("gpu-lost", RUNNER),
+    "NVRM: Xid (PCI:0000:3b:00): 95, pid=1234, Uncontained ECC error": ("ecc-uncorrectable", RUNNER),
+    "RM has detected an NVML/RM version mismatch.": ("driver-mismatch", RUNNER),
+    "Failed to initialize NVML: Unknown Error": ("device-files", RUNNER),
+    "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`": (
+        "no-handle",
+        UNKNOWN,
+    ),
+    "torch.AcceleratorError: CUDA error: x\nSearch for `cudaErrorECCUncorrectable' in https://docs.nvidia.com/": (
+        "ecc-uncorrectable",
+        RUNNER,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "cause", "party"), START.values(), ids=START)
+def test_an_error_of_the_start_in_torch_s_own_words(text: str, cause: str, party: str) -> None:
+    found = cuda_errors.classify(text)
+
+    assert found is not None
+    assert (found.id, found.party) == (cause, party)
+    assert found.remedy
+
+
+@pytest.mark.parametrize("text", LATER)
+def test_an_error_of_a_call_in_cuda_s_own_words(text: str) -> None:
+    found = cuda_errors.classify(
+        f"torch.AcceleratorError: CUDA error: {text}\nCUDA kernel errors might be asynchronous"
+    )
+
+    assert found is not None
+    assert (found.id, found.party) == LATER[text]
+    assert found.remedy
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_an_error_of_nvml_the_kernel_or_the_linker(text: str) -> None:
+    found = cuda_errors.classify(text)
+
+    assert found is not None
+    assert (found.id, found.party) == ELSEWHERE[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "the cat sat on the GPU",
+        "RuntimeError: unknown error",
+        "PermissionError: [Errno 1] Operation not permitted",
+        "CUDA error: operation not permitted when stream is capturing",
+        "CUDA error: operation not permitted on an event last recorded in a capturing stream",
+        "AttributeError: module 'torch' has no attribute 'float8'",
+        "ValueError: Error 8040 rows",
+        "MemoryError: out of memory",
+    ],
+)
+def test_what_is_not_known_is_not_explained(text: str) -> None:
+    assert cuda_errors.classify(text) is None
+
+
+def environment(**fields: Any) -> Environment:
+    return Environment("3.11", "x86_64", "2.9.0", **{"torch_cuda": "12.8", **fields})
+
+
+ERROR_803 = START["803"][0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"gpus": (Gpu(0, "H100"),)}, None),
+        ({"torch_cuda": "", "gpu_error": "Torch not compiled with CUDA enabled"}, "cpu-build"),
+        ({"torch_cuda": "", "gpu_error": ""}, "cpu-build"),
+        ({"torch_cuda": "", "gpu_error": "No HIP GPUs are available"}, "no-gpu"),
+        ({"gpu_error": ""}, "silent-gpus"),
+        ({"gpu_error": "the look at the GPUs did not end in 120 s and was killed"}, "silent-gpus"),
+        ({"gpu_error": "No CUDA GPUs are available"}, "no-gpu"),
+        ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "3"}}, "no-gpu"),
+        ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": ""}}, "gpus-hidden"),
+        ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "-1"}}, "gpus-hidden"),
+        (
+            {"gpu_error": "Error 802: system not yet initialized", "variables": {"CUDA_VISIBLE_DEVICES": ""}},
+            "fabric-manager",
+        ),
+        ({"gpu_error": ERROR_803}, "driver-mismatch"),
+        ({"gpu_error": ERROR_803, "libcuda": "/usr/lib/x86_64-linux-gnu/libcuda.so.580.95.05"}, "driver-mismatch"),
+        ({"gpu_error": ERROR_803, "libcuda": "/usr/local/cuda-13.0/compat/libcuda.so.580.65.06"}, "compat-mismatch"),
+    ],
+)
+def test_why_no_gpu_can_be_used(fields: dict[str, Any], cause: str | None) -> None:
+    found = cuda_errors.fallen(environment(**fields))
+
+    assert (found.id if found else None) == cause
+
+
+def test_every_cause_has_a_party_words_and_a_remedy() -> None:
+    for name, cause in cuda_errors.CAUSES.items():
+        assert name == cause.id
+        assert cause.party in (IMAGE, RUNNER, UNKNOWN)
+        assert len(cause.meaning) > 10
+        assert len(cause.remedy) > 10
