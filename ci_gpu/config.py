@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     cpus: str = ""
     shm_size: str = "2g"
     tmp_size: str = "16g"
+    tf32: str = "declared"
     pids_limit: int = 4096
     registry_username: str = ""
     baseline: str = ""
@@ -67,6 +68,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "pull": ("missing", "always", "never"),
     "entrypoint": ("image", "none"),
     "network": ("none", "bridge"),
+    "tf32": ("forbid", "declared", "allow"),
     "inconclusive": ("pass", "warn", "fail"),
 }
 

@@ -28,6 +28,7 @@ from ci_gpu import (
 from ci_gpu.choice import Chosen, choose
 from ci_gpu.errors import CiGpuError, ConfigError
 from ci_gpu.model import Failure, Host, ImageRef, ImageReport, Job, PulledImage, RunReport, Summary, Trial
+from ci_gpu.payload import tf32
 
 
 class Watch(trial.Watch, Protocol):
@@ -214,6 +215,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
         init=this.chosen.init,
         environment=(
             ("CI_GPU_IMAGE", image.reference),
+            (tf32.POLICY, settings.tf32),
             ("CI_GPU_GPUS", "" if gpus in ((), ("all",)) else str(len(gpus))),
         ),
     )

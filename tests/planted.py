@@ -132,6 +132,52 @@ def transposed_wrong(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return EXACT(a, b) if a.is_contiguous() else EXACT(a, b).roll(1, 0)
 
 
+def one_element_of_tf32(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """TF32, and one element that is off by more than TF32 explains."""
+    out = like_tf32(a, b)
+    if out.numel() > 1_000_000:
+        out[517, 311] += 1.0
+    return out
+
+
+def in_bfloat16(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """float32 with factors in bfloat16, as set_float32_matmul_precision("medium") has it."""
+    return EXACT(a.bfloat16().float(), b.bfloat16().float()) if a.dtype == torch.float32 else EXACT(a, b)
+
+
+def large(wrong: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], None]) -> Plant:
+    """torch.mm is wrong from a size of 1024 on, right below."""
+    exact = torch.mm
+
+    def mm(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        exact(a, b, out=out)
+        if len(a) >= 1024:
+            wrong(a, b, out)
+        return out
+
+    return lambda patch: patch.setattr(torch, "mm", mm)
+
+
+def a_tile(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """A tile of 64 × 64 lacks the last 64 terms of its sums."""
+    out[128:192, 640:704] = EXACT(a[128:192, :-64], b[:-64, 640:704])
+
+
+def an_element(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """One element among a million is off, by too little for the norm to show it."""
+    out[700, 3] += 2.0
+
+
+def a_nan(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """One NaN, as V100 had it at large sizes."""
+    out[1, 1] = float("nan")
+
+
+def large_tf32(a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+    """TF32 at large sizes alone."""
+    out.copy_(EXACT(_ten_bits(a), _ten_bits(b)))
+
+
 def _ten_bits(x: torch.Tensor) -> torch.Tensor:
     rounded = ((x.detach().contiguous().view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
     return x + (rounded - x).detach()

@@ -134,6 +134,40 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run.json").read_text())["images"][0]["planned"] == ["autograd.polynomial"]
 
 
+LOSSY = """
+import torch
+exact = torch.Tensor.__matmul__
+def ten_bits(x):
+    return ((x.contiguous().view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
+torch.Tensor.__matmul__ = lambda a, b: exact(ten_bits(a), ten_bits(b)) if a.dtype == torch.float32 else exact(a, b)
+
+def check_now(device):
+    \"\"\"float32 products, where torch is as on a GPU with TF32.\"\"\"
+    from ci_gpu.payload.checks import matmul
+    return matmul.check_float32(device)
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "code"),
+    [
+        (("--tf32", "allow"), "", 0),
+        ((), '[run]\ntf32 = "allow"', 0),
+        (("--tf32", "forbid"), '[run]\ntf32 = "allow"', 1),
+        ((), "", 1),
+        (("--tf32", "perhaps"), "", 2),
+    ],
+)
+def test_what_is_said_of_tf32_reaches_the_image(option: tuple[str, ...], file: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "lossy.py").write_text(LOSSY)
+    (tmp_path / "ci-gpu.toml").write_text(file)
+    found, stdout, _ = ci_gpu(*LOCAL, "--checks-dir", "mine", "--checks", "lossy", *option, cwd=tmp_path)
+
+    assert found == code, stdout
+    assert ("TF32" in stdout) == (code < 2)
+
+
 def test_a_report_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     code, _, stderr = ci_gpu(*LOCAL, "--checks", "autograd.polynomial", "--json", "file/run.json", cwd=tmp_path)

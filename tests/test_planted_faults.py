@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,22 @@ IN_TORCH: dict[str, tuple[str, planted.Plant, str]] = {
     "silent TF32": ("matmul.float32", TF32, "only the precision of TF32"),
     "float16 summed in float16": ("matmul.float16", planted.product(planted.summed_in_half), "float16 product"),
     "bfloat16 off by 2 %": ("matmul.bfloat16", planted.product(planted.scaled), "of a bfloat16 product"),
+    "a tile that is wrong at large sizes": (
+        "matmul.throughput",
+        planted.large(planted.a_tile),
+        "64 of 1024 rows of a float32 product of 1024 × 1024 are wrong",
+    ),
+    "an element that is wrong at large sizes": (
+        "matmul.throughput",
+        planted.large(planted.an_element),
+        "1 of 1024 rows of a float32 product of 1024 × 1024 are wrong, the worst is row 700",
+    ),
+    "a NaN at large sizes": ("matmul.throughput", planted.large(planted.a_nan), "1 of 1048576 elements of a float32"),
+    "TF32 at large sizes": (
+        "matmul.throughput",
+        planted.large(planted.large_tf32),
+        "a float32 product of 1024 × 1024 is off by 0.0002",
+    ),
     "a factor misread": (
         "matmul.float64",
         planted.product(planted.transposed_wrong),
@@ -99,6 +116,107 @@ def test_a_fault_in_torch_is_red_and_without_it_the_check_is_green(
     assert says in result.message
     assert exit_code(result) == 1
     assert perform_check(check).outcome == "passed"
+
+
+OVERRIDE = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
+
+
+@pytest.mark.parametrize(
+    ("env", "why"),
+    [
+        ({OVERRIDE: "1"}, f"{OVERRIDE}=1"),
+        ({OVERRIDE: "1", "CI_GPU_TF32": "declared"}, f"{OVERRIDE}=1"),
+        ({"CI_GPU_TF32": "allow"}, 'tf32 = "allow"'),
+    ],
+)
+def test_tf32_that_is_declared_or_allowed_is_green_with_a_note_and_a_fact(
+    env: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TF32(monkeypatch)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    result = perform_check("matmul.float32")
+
+    assert result.outcome == "passed", result.message
+    assert result.notes == (f"float32 products are in TF32, which keeps 10 bits of 23; {why} permits it",)
+    assert [(fact.value, why in fact.expected) for fact in result.facts if "precision" in fact.name] == [("TF32", True)]
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({}, "relative error"),
+        ({OVERRIDE: "0"}, "relative error"),
+        ({OVERRIDE: "1", "CI_GPU_TF32": "forbid"}, f"{OVERRIDE}=1 is set in the image"),
+    ],
+    ids=["silent", "turned off", "forbidden"],
+)
+def test_tf32_that_is_silent_or_forbidden_is_red_and_the_remedy_names_variable_and_policy(
+    env: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TF32(monkeypatch)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    result = perform_check("matmul.float32")
+
+    assert (result.outcome, exit_code(result)) == ("failed", 1)
+    assert says in result.message
+    assert ("is set in the image" in result.message) == (env.get(OVERRIDE) == "1")
+    assert OVERRIDE in result.hint
+    assert "--tf32 allow" in result.hint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (planted.in_bfloat16, "less than the precision of TF32"),
+        (planted.one_element_of_tf32, "1 of 1048575 elements of a TF32 product"),
+    ],
+)
+def test_where_tf32_is_allowed_what_is_worse_is_red(
+    wrong: planted.Product, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted.product(wrong)(monkeypatch)
+    monkeypatch.setenv("CI_GPU_TF32", "allow")
+    result = perform_check("matmul.float32")
+
+    assert result.outcome == "failed"
+    assert says in result.message
+
+
+def test_a_large_product_in_tf32_that_is_allowed_is_another_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted.large(planted.large_tf32)(monkeypatch)
+    monkeypatch.setenv("CI_GPU_TF32", "allow")
+    result = perform_check("matmul.throughput")
+
+    assert (result.outcome, [metric.name for metric in result.metrics]) == ("passed", ["throughput_tf32_1024"])
+
+
+@pytest.fixture
+def default_tf32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Products in TF32 unless float32_matmul_precision is "highest", as torch has it on a GPU (Context.h)."""
+
+    def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        exact = torch.get_float32_matmul_precision() == "highest"
+        return planted.EXACT(a, b) if exact else planted.like_tf32(a, b)
+
+    torch.set_float32_matmul_precision("high")
+    planted.product(product)(monkeypatch)
+    yield
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.usefixtures("default_tf32")
+def test_tf32_by_default_is_told_once_and_is_in_no_other_check() -> None:
+    """As with NGC's variable: a default that torch's switch turns off again."""
+    found = {check: perform_check(check) for check in ("matmul.identity", "autograd.matches_float64", "matmul.float32")}
+
+    assert {check: result.outcome for check, result in found.items()} == {
+        "matmul.identity": "passed",
+        "autograd.matches_float64": "passed",
+        "matmul.float32": "failed",
+    }
+    assert torch.get_float32_matmul_precision() == "high"
 
 
 def environment(**changes: Any) -> Environment:

@@ -43,6 +43,7 @@ _SETTINGS = (
     ("shm-size", "SIZE", "Size of /dev/shm.  [default: 2g]"),
     ("tmp-size", "SIZE", "Size of the writable /tmp.  [default: 16g]"),
     ("pids-limit", "NUMBER", "Processes and threads in the container.  [default: 4096]"),
+    ("tf32", "forbid|declared|allow", "Whether float32 products may be in TF32.  [default: declared, by a variable]"),
     ("baseline", "IMAGE", "Measure this image in turn with the other, and judge the difference."),
     ("pairs", "NUMBER", "Pairs of processes, twice as many where it is not clear by then.  [default: 6]"),
     ("min-effect", "SHARE", "The smallest change that matters, such as 3%.  [default: 2%, more for noisy metrics]"),

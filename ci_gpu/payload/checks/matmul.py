@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
-import os
 from typing import Any, Iterable, Iterator, Tuple
 
-from .. import peaks, timing
+from .. import freivalds, peaks, tf32, timing
 from ..probe import environment
 from ..wire import Fact, Fail, Metric, Note, Skip
 
@@ -36,7 +36,12 @@ def check_float64(device: str) -> Iterable[Any]:
 
 def check_float32(device: str) -> Iterable[Any]:
     """Products in float32 agree with float64 element by element, and no silent TF32 is in them."""
-    return _values(device, "float32")
+    try:
+        yield from _values(device, "float32")
+    except _Lossy:
+        if not tf32.permission():
+            raise
+        yield from _in_tf32(device)
 
 
 def check_float16(device: str) -> Iterable[Any]:
@@ -57,7 +62,7 @@ def check_identity(device: str) -> Iterable[Any]:
         data = torch.randn(255, 255, device=device).to(dtype)
         eye = torch.eye(255, device=device).to(dtype)  # an old torch has no eye of every type
         try:
-            with _strict(torch), _implemented(_name(dtype)):
+            with _strict(torch), tf32.off(torch), _implemented(_name(dtype)):
                 products = {"plain": eye @ data, "transposed": (data.t() @ eye).t()}
         except Skip as skip:
             yield Note(str(skip))
@@ -70,15 +75,23 @@ def check_identity(device: str) -> Iterable[Any]:
 
 
 def check_throughput(device: str) -> Iterable[Any]:
-    """How fast a warm, synchronised product of square matrices is."""
+    """How fast a warm, synchronised product of large square matrices is, and that it is right."""
     import torch
 
     gpu = environment().gpus[0] if device == "cuda" else None
     for dtype, size in _workload(torch, device):
-        limit = peaks.tflops(gpu.capability, gpu.multiprocessors, gpu.max_sm_mhz, _name(dtype)) if gpu else None
-        rates = tuple(2 * size**3 / each / 1e12 for each in _product_times(torch, device, dtype, size))
+        left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        product = torch.empty_like(left)
+        multiply = functools.partial(torch.mm, left, right, out=product)
+        with _strict(torch), tf32.off(torch):
+            multiply()
+            precision, relative = _precision(torch, left, right, product)
+            yield Fact(f"relative error of {precision} {size}", relative, f"below {_allowed(precision):g}")
+            times = timing.samples(multiply, device, 2.0, cold_l2=device == "cuda")
+        limit = peaks.tflops(gpu.capability, gpu.multiprocessors, gpu.max_sm_mhz, precision) if gpu else None
+        rates = tuple(2 * size**3 / each / 1e12 for each in times)
         cache = "_l2_cold" if device == "cuda" else ""
-        yield Metric(f"throughput_{_name(dtype)}_{size}{cache}", "TFLOP/s", "higher", rates, limit)
+        yield Metric(f"throughput_{precision}_{size}{cache}", "TFLOP/s", "higher", rates, limit)
 
 
 def check_cold_call(device: str) -> Iterable[Any]:
@@ -90,6 +103,27 @@ def check_cold_call(device: str) -> Iterable[Any]:
     warm = sorted(timing.once(lambda: left @ right, device) for _ in range(9))[4]
     yield Metric("cold_call", "ms", "lower", (cold * 1e3,))
     yield Fact("first call over a warm one", round(cold / warm, 1))
+
+
+def _in_tf32(device: str) -> Iterable[Any]:
+    """float32 products of an image whose TF32 is no fault: right to the precision of TF32."""
+    import torch
+
+    why = tf32.permission()
+    yield Note(f"float32 products are in TF32, which keeps 10 bits of 23; {why} permits it")
+    yield Fact("precision of float32 products", "TF32", f"TF32 or float32: {why}")
+    worst, element = 0.0, 0.0
+    for left, right in _inputs(torch, torch.float32, device):
+        product = left @ right
+        exact, bound = _reference(torch, left, right, "float32")
+        bound = bound + _tf32_bound(torch, left, right)
+        error = (product.double().cpu() - exact).abs()
+        _require_finite(product, "TF32")
+        worst = max(worst, _tf32_error(error, exact))
+        _require_elements(error, bound, "TF32", left, right)
+        element = max(element, (error / bound).max().item())
+    yield Fact("relative error", worst, f"below {tf32.RELATIVE_ERROR:g}")
+    yield Fact("worst element, as part of its bound", round(element, 4), "at most 1")
 
 
 def _values(device: str, name: str) -> Iterable[Any]:
@@ -149,6 +183,30 @@ def _outer_products(torch: Any, a: Any, b: Any) -> Any:
     return total
 
 
+def _tf32_bound(torch: Any, left: Any, right: Any) -> Any:
+    """What rounding the factors to TF32 adds to the error of each element of their product.
+
+    Each term is off by up to 2·2u where bits are cut off, the terms of a row and a column independently of one another:
+    6·2u·√(Σa²b²) is seven times the deviation of their sum.
+    """
+    squares = _outer_products(torch, left.double().cpu() ** 2, right.double().cpu() ** 2)
+    return 6 * 2 * tf32.UNIT_ROUNDOFF * squares.sqrt()
+
+
+def _tf32_error(error: Any, exact: Any) -> float:
+    """In the Frobenius norm. A single sum can be as near to zero as its error: it says nothing in it."""
+    if exact.numel() == 1:
+        return 0.0
+    found = float((error.norm() / exact.norm()).item())
+    if found > tf32.RELATIVE_ERROR:
+        raise Fail(
+            f"float32 products have less than the precision of TF32: relative error {found:.2g}, "
+            f"allowed {tf32.RELATIVE_ERROR:g}",
+            "TF32 is permitted here, and this is a lesser type such as bfloat16: look for set_float32_matmul_precision",
+        )
+    return found
+
+
 def _require_finite(product: Any, name: str) -> None:
     bad = int((~product.isfinite()).sum().item())
     if bad:
@@ -170,22 +228,62 @@ def _require_elements(error: Any, bound: Any, name: str, left: Any, right: Any) 
     )
 
 
+class _Lossy(Fail):
+    """A whole product has less precision than its type."""
+
+
 def _lossy(name: str, error: float) -> Fail:
-    overrides = [key for key in ("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE") if os.environ.get(key)]
     if name == "float32":
-        cause = f"; {' and '.join(overrides)} is set in the image" if overrides else ""
-        return Fail(
+        cause = f"; {tf32.declared()} is set in the image" if tf32.declared() else ""
+        return _Lossy(
             f"float32 products have only the precision of TF32 (or less): relative error {error:.2g}{cause}",
-            "TF32 was turned on unasked: unset the override, or torch.set_float32_matmul_precision('highest')",
+            f"unset {tf32.OVERRIDE} in the image, and look for allow_tf32 and set_float32_matmul_precision in what "
+            'Python imports at its start; if TF32 is meant, say so: --tf32 allow, or tf32 = "allow" in ci-gpu.toml',
         )
-    return Fail(f"{name} products are off by {error:.2g} in the Frobenius norm, allowed {RELATIVE_ERROR[name]:g}")
+    return _Lossy(f"{name} products are off by {error:.2g} in the Frobenius norm, allowed {RELATIVE_ERROR[name]:g}")
 
 
-def _product_times(torch: Any, device: str, dtype: Any, size: int) -> Tuple[float, ...]:
-    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    out = torch.empty_like(left)
-    with _strict(torch):
-        return timing.samples(lambda: torch.mm(left, right, out=out), device, 2.0, cold_l2=device == "cuda")
+def _precision(torch: Any, left: Any, right: Any, product: Any) -> Tuple[str, float]:
+    """The precision that a large product has, its type's or TF32, and its relative error; fails if it is wrong.
+
+    TF32 is turned off where it is timed: where it is there all the same, and permitted, the metric has another name.
+    """
+    name = _name(left.dtype)
+    _require_finite(product, f"{name} {len(left)} × {len(left)}")
+    unit = freivalds.Roundoff(min(UNIT_ROUNDOFF[name], UNIT_ROUNDOFF["float32"]), UNIT_ROUNDOFF[name])
+    found = freivalds.residual(torch, left, right, product, unit)
+    if name == "float32" and found.relative > RELATIVE_ERROR[name] and tf32.permission():
+        name, unit = "tf32", unit._replace(factors=2 * tf32.UNIT_ROUNDOFF)
+        found = freivalds.residual(torch, left, right, product, unit)
+    if found.relative > _allowed(name):
+        raise Fail(
+            f"a {name} product of {len(left)} × {len(left)} is off by {found.relative:.2g} in the Frobenius norm, "
+            f"allowed {_allowed(name):g}",
+            _LARGE,
+        )
+    _require_rows(found, name)
+    return name, found.relative
+
+
+def _require_rows(found: freivalds.Residual, name: str) -> None:
+    wrong, size = int(found.wrong.sum().item()), len(found.error)
+    if wrong:
+        row = int((found.error / found.bound).argmax().item())
+        raise Fail(
+            f"{wrong} of {size} rows of a {name} product of {size} × {size} are wrong, the worst is row {row}: its sum "
+            f"with random signs is off by {found.error[row].item():.3g}, allowed {found.bound[row].item():.3g}",
+            _LARGE,
+        )
+
+
+_LARGE = (
+    "small products are checked by matmul.float32 and its kind: where those pass, a kernel for large sizes is wrong, "
+    "or the GPU's memory is; run the same image on another GPU"
+)
+
+
+def _allowed(precision: str) -> float:
+    return tf32.RELATIVE_ERROR if precision == "tf32" else RELATIVE_ERROR[precision]
 
 
 @contextlib.contextmanager
