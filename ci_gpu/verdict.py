@@ -72,9 +72,10 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         return
     found = (*_missing_gpus(report, image), *_missing_results(image), *_bad_results(image))
     yield from _folded(found)
-    yield from _empty_families(report, image)
+    empty = tuple(_empty_families(report, image))
+    yield from empty
     if not found:
-        yield from _nothing_passed(image)
+        yield from () if empty else _nothing_passed(image)
         yield from _untouched_gpu(report, image)
     yield from _impossible_metrics(image)
 

@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 from dataclasses import asdict
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from . import cuda_errors, probe
 from .needs import demand
@@ -28,6 +28,7 @@ def check(check_id: str, module: str, device: str, fallen: Optional[cuda_errors.
     """
     evidence: List[Any] = []
     verdict: Dict[str, str] = {"outcome": PASSED}
+    used_gpu: Optional[bool] = None
     try:
         function = getattr(importlib.import_module(module), "check_" + check_id.partition(".")[2])
         demand(function, fallen)
@@ -42,6 +43,7 @@ def check(check_id: str, module: str, device: str, fallen: Optional[cuda_errors.
         evidence.extend(fail.facts)
         verdict = _failed(fail, FAILED, "wrong")
     except BaseException as error:  # SystemExit, too: nothing of a check's may end the process unreported
+        used_gpu = _used_gpu()  # before another look at the GPUs
         verdict = _broken(error, device)
     words: Dict[str, Any] = {key: value[:MESSAGE_CHARACTERS] for key, value in verdict.items()}
     return CheckResult(
@@ -49,7 +51,7 @@ def check(check_id: str, module: str, device: str, fallen: Optional[cuda_errors.
         facts=tuple(item for item in evidence if isinstance(item, Fact)),
         metrics=tuple(item for item in evidence if isinstance(item, Metric)),
         notes=tuple(item.text[:MESSAGE_CHARACTERS] for item in evidence if isinstance(item, Note)),
-        used_gpu=_used_gpu(),
+        used_gpu=_used_gpu() if used_gpu is None else used_gpu,
         **words,
     )
 
@@ -105,8 +107,7 @@ def _broken(error: BaseException, device: str) -> Dict[str, str]:
     text = last_line(error)
     cause = cuda_errors.classify(text)
     if cause is None and device == "cuda":
-        gone = probe.gpu_error(sys.modules["torch"])
-        cause, text = cuda_errors.classify(gone), f"{gone}: {text}" if gone else text
+        text, cause = _gone(text)
     if cause is None:
         kind = "cuda-error" if "CUDA error" in text or "AcceleratorError" in text else "exception"
         return {"outcome": ERROR, "kind": kind, "message": text, "hint": "the log has the traceback"}
@@ -117,6 +118,13 @@ def _broken(error: BaseException, device: str) -> Dict[str, str]:
         "hint": cause.remedy,
         "cause": cause.id,
     }
+
+
+def _gone(text: str) -> Tuple[str, Optional[cuda_errors.Cause]]:
+    """Why no GPU answers any more, where that is what an error of another kind came from; else the error's own text."""
+    said = probe.gpu_error(sys.modules["torch"])
+    cause = cuda_errors.classify(said)
+    return (said, cause) if cause else (text, None)
 
 
 def _used_gpu() -> bool:

@@ -132,7 +132,8 @@ def _result(
     )
     kind, message = _death(ended)
     if kind:
-        return CheckResult(check["id"], ERROR, ended.seconds, message, _HINTS[kind], kind, log=ended.log)
+        cause = fallen.id if fallen and fallen.id == "silent-gpus" else ""  # the look at the GPUs may have died so, too
+        return CheckResult(check["id"], ERROR, ended.seconds, message, _HINTS[kind], kind, log=ended.log, cause=cause)
     fields = json.loads(ended.data.decode())
     fields.update(seconds=ended.seconds, log=ended.log)
     return CheckResult(**fields)
