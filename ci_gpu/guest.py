@@ -14,8 +14,9 @@ import msgspec
 from ci_gpu import containers, diagnosis, plan
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.engines import Engine
-from ci_gpu.errors import CiGpuError, ImageError
+from ci_gpu.errors import CiGpuError, ImageError, RunnerError
 from ci_gpu.model import Job
+from ci_gpu.payload import cuda_errors
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Telemetry, Unusable
 from ci_gpu.process import Conversation
 from ci_gpu.transcript import Transcript
@@ -181,7 +182,7 @@ def _blame(visit: Visit, transcript: Transcript, timed_out: bool, code: int, nam
 def _failure(visit: Visit, transcript: Transcript, code: int, stderr: str) -> CiGpuError | None:
     """Why nothing more can be learnt from this image; None if it is worth going on, or all is done."""
     if transcript.unusable:
-        return _unusable(transcript.unusable)
+        return _unusable(transcript.unusable, visit.device)
     if transcript.environment:
         return None
     if transcript.hello:
@@ -194,7 +195,11 @@ def _failure(visit: Visit, transcript: Transcript, code: int, stderr: str) -> Ci
     return diagnosis.start_failure(code, stderr, entrypoint=visit.entrypoint)
 
 
-def _unusable(event: Unusable) -> ImageError:
+def _unusable(event: Unusable, device: str) -> CiGpuError:
+    """The image's fault, unless torch itself is linked to a driver that this runner should have handed in."""
+    cause = cuda_errors.classify(event.message) if event.reason == "torch-broken" and device == "cuda" else None
+    if cause and cause.party == cuda_errors.RUNNER:
+        return RunnerError(event.message[:1000], why=cause.meaning, remedy=cause.remedy, kind=cause.id)
     why, remedy = _UNUSABLE.get(event.reason, ("", ""))
     return ImageError(event.message[:1000], why=why, remedy=remedy, kind=event.reason[:40])
 

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TextIO
 
 from ci_gpu.config import Target
-from ci_gpu.payload.wire import Environment, Event, Finished, Started
+from ci_gpu.payload.cuda_errors import NOT_MADE
+from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Started
 from ci_gpu.reports import printable
 
 MAX_LOG_LINES = 20_000
@@ -33,6 +34,7 @@ class Plain:
         self._open_fence: AbstractContextManager[object] | None = None
         self._started = time.monotonic()
         self._log_lines, self._pulled = 0, ""
+        self._told = ""  # why the last check was not made: one cause is told once
 
     def image(self, target: Target) -> None:
         self._say(f"{target.name}: looking for the image")
@@ -53,10 +55,15 @@ class Plain:
         if isinstance(event, Environment):
             self._say(f"  {describe(event)}")
         elif isinstance(event, Finished):
-            result = event.result
-            detail = f": {printable(result.message)[:200]}" if result.message else ""
-            mark = SYMBOLS[result.outcome]
-            self._say(f"  {mark} {result.check} {result.outcome} in {result.seconds:.1f} s{detail}")
+            self._finished(event.result)
+
+    def _finished(self, result: CheckResult) -> None:
+        detail = f": {printable(result.message)[:200]}" if result.message not in ("", self._told) else ""
+        untried = result.kind == NOT_MADE
+        self._told = result.message if untried else ""
+        how = "not made" if untried else f"{result.outcome} in {result.seconds:.1f} s"
+        reason = detail.replace(": not made, because", ", because", 1) if untried else detail
+        self._say(f"  {SYMBOLS[result.outcome]} {result.check} {how}{reason}")
 
     def log(self, line: str) -> None:
         """A line of the image's own: shown between fences, or not at all."""

@@ -135,6 +135,16 @@ START: dict[str, State] = {
     ),
 }
 
+LINKED = "libcuda.so.1: cannot open shared object file: No such file or directory"
+START |= {
+    "a torch that is linked to libcuda, and none is handed in": runner(
+        "no-driver", "libcuda.so.1", docker={}, torch={"broken": LINKED}
+    ),
+    "the same, and the CPU is chosen": image(
+        "torch-broken", "libcuda.so.1", code=4, docker={}, torch={"broken": LINKED}, device="cpu"
+    ),
+}
+
 GPU: dict[str, State] = {
     "all is as it should be": green(),
     "all is as it should be, in docker": green(docker={}),
