@@ -10,7 +10,7 @@ REPORTS := ci-gpu-report
 TEST_GROUPS ?= --group test
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint format lock clean
+.PHONY: demo test lint format lock control clean
 
 demo: $(VENV)/demo.done
 	@$(BIN)/ci-gpu run --engine local --report-dir $(REPORTS); code=$$?; \
@@ -33,6 +33,10 @@ format: $(VENV)/test.done
 lock: $(VENV)/test.done
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file requirements.lock
+
+# The negative control's machine code, by NVIDIA's assemblers; after a change of its PTX.
+control: $(VENV)/test.done
+	$(BIN)/python benchmarks/sass.py
 
 clean:
 	rm -rf $(VENV) $(REPORTS) build dist

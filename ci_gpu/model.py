@@ -196,6 +196,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     results: tuple[CheckResult, ...] = ()
     control: tuple[float, ...] = ()  # seconds of each call of the negative control, which no image can change
+    control_compiled: bool = False  # its kernels were compiled in the image, which leaves the image a part in it
     telemetry: tuple[Telemetry, ...] = ()
     invalid: str = ""
 

@@ -21,6 +21,7 @@ from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, control, unclear, withdrawn
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
+from ci_gpu.payload.control import CODE, COMPILED
 from ci_gpu.payload.timing import SLOWDOWN
 from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric
 
@@ -184,6 +185,7 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         results=tuple(result for result in answers.results if result.check != CONTROL.id)
         + _of_the_image(report.image, answers.environment),
         control=before + _seconds(of_control) + after,
+        control_compiled=_compiled(of_control),
         telemetry=seen,
         invalid=telemetry.spoiled(seen) or _unanswered(answers, arm),
     )
@@ -225,6 +227,11 @@ def _fixed_loop() -> float:
     for number in range(300_000):
         total += number * number
     return time.perf_counter() - started
+
+
+def _compiled(results: Iterable[CheckResult]) -> bool:
+    """Whether libcuda compiled the control in the image, because its machine code was not made for this GPU."""
+    return any((fact.name, fact.value) == (CODE, COMPILED) for result in results for fact in result.facts)
 
 
 def _seconds(results: Iterable[CheckResult]) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ torch is a stand-in of a few lines here: what is tested is the order, the repeat
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ import pytest
 from ci_gpu import catalogue, engines, guest, telemetry, trial, verdict
 from ci_gpu.model import Host, ImageReport, Job, Policy, PulledImage, RunReport, Trial
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Gpu, Metric
+from ci_gpu.reports import _trial as words
+from tests.needs import program
 
 TORCH = """
 import os
@@ -25,6 +28,12 @@ __version__ = "2.0"
 class version: cuda = None
 class cuda:
     is_initialized = is_available = staticmethod(lambda: False)
+if os.environ.get("HAS_A_GPU"):
+    class version: cuda = "12.8"
+    class H100:
+        name, uuid, major, minor, total_memory, multi_processor_count = "H100", "1", 9, 0, 80 << 30, 132
+    cuda.init, cuda.device_count = staticmethod(lambda: None), staticmethod(lambda: 1)
+    cuda.get_device_properties = staticmethod(lambda index: H100)
 manual_seed = lambda seed: None
 """
 
@@ -66,6 +75,7 @@ class Recorder:
 
 
 def visit(torch: Path, device: str = "cpu", **variables: str) -> guest.Visit:
+    variables |= {"HAS_A_GPU": "1"} if device == "cuda" else {}
     return guest.Visit(
         engine=engines.load("local"),
         job=Job(image="", name="", labels=(), environment=(("PYTHONPATH", str(torch)), *variables.items())),
@@ -344,6 +354,21 @@ def arms(tmp_path: Path):
         return trial.Arms(base=visited, head=visited, base_report=reports[0], head_report=reports[1])
 
     return arms
+
+
+@pytest.mark.parametrize(("capability", "compiled"), [("90", False), ("130", True)])
+def test_a_block_knows_whether_its_control_was_compiled_in_the_image(
+    conduct, tmp_path: Path, capability: str, compiled: bool
+) -> None:
+    stub = Path(__file__).with_name("payload") / "cuda_stub.c"
+    argv = [program("cc"), "-shared", "-fPIC", "-o", str(tmp_path / "libcuda.so.1"), str(stub)]
+    subprocess.run(argv, check=True, capture_output=True)
+    inside = {**SAME, "LD_LIBRARY_PATH": str(tmp_path), "STUB_CAPABILITY": capability}
+    found, *_ = conduct(inside, inside, device="cuda", pairs=2)
+
+    assert {block.control_compiled for block in found.blocks} == {compiled}
+    assert {call for block in found.blocks for call in block.control} == {0.003}
+    assert ("compiled in the image" in words.control(found)) is compiled
 
 
 def test_two_images_that_measure_nothing_are_not_compared(conduct, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,8 @@ def control(blocks: Sequence[Block]) -> Comparison | None:
     reading = Reading(metric="control", base=_control_arm(ran, BASE), head=_control_arm(ran, HEAD))
     if fields := _alone(reading, frozenset()) or _too_few(reading):
         return _comparison(reading, Policy(), {**fields, "verdict": INCONCLUSIVE})
-    return _comparison(reading, Policy(), _drift(_effect(reading, Policy(), FIRST_LOOK)))
+    compiled = any(block.control_compiled for block in ran)
+    return _comparison(reading, Policy(), _drift(_effect(reading, Policy(), FIRST_LOOK), compiled))
 
 
 def _control_arm(blocks: Iterable[Block], arm: str) -> Arm:
@@ -110,11 +111,12 @@ def _control_arm(blocks: Iterable[Block], arm: str) -> Arm:
     return Arm(kinds=(Kind(1, "s", "lower", False),), values=values)
 
 
-def _drift(effect: Effect) -> dict[str, Any]:
+def _drift(effect: Effect, compiled: bool) -> dict[str, Any]:
     mean = effect.estimate.mean
     p = min(1.0, 2 * min(effect.p, effect.turned().p))
     if p < CONTROL_ALPHA and abs(mean) >= CONTROL_SHIFT:
-        reason = f"control drift of {100 * expm1(mean):+.3g} %: the machine changed between the images"
+        suspects = "the machine" + (", or what compiles the control in the images," if compiled else "")
+        reason = f"control drift of {100 * expm1(mean):+.3g} %: {suspects} changed between the images"
         return {**effect.shown(), "p": p, "verdict": INCONCLUSIVE, "reason": reason}
     return {**effect.shown(), "p": p, "verdict": UNCHANGED}
 

@@ -1,19 +1,30 @@
 """The negative control: work that no image can make faster or slower, because nothing of the image is in it.
 
-One kernel that multiplies and adds, and one that copies, in PTX. The driver's own libcuda, which the host hands into
-every container, compiles and launches them. Where their time differs between two images, it is the machine that
-changed, and nothing can be said of the images. On the CPU the control runs on the host (`ci_gpu.control`).
+One kernel that multiplies and adds, and one that copies. They are sent as machine code (`SASS`, made from `PTX` by
+`benchmarks/sass.py`), because a compiler would be the image's: with a compatibility libcuda its own
+libnvidia-ptxjitcompiler compiles PTX. Only for a GPU whose code is not in the file is the PTX compiled, and the result
+says so. libcuda launches them. Where their time differs between two images, it is the machine that changed, and nothing
+can be said of the images. On the CPU the control runs on the host (`ci_gpu.trial.on_the_host`).
 
-Source: CUDA Driver API, https://docs.nvidia.com/cuda/cuda-driver-api/
+Sources: CUDA Driver API, https://docs.nvidia.com/cuda/cuda-driver-api/; its environment variables,
+https://docs.nvidia.com/cuda/cuda-c-programming-guide/#cuda-environment-variables
 """
 
 from __future__ import annotations
 
+import base64
 import ctypes
+import json
+import os
+import pkgutil
 import time
+import zlib
 from typing import Any, Iterable, List, Tuple
 
-from .wire import Metric, Skip
+from .wire import Fact, Metric, Note, Skip
+
+SASS = "control_sass.json"
+"""Architecture to machine code: an ELF file, deflated, in base64."""
 
 PTX = b"""
 .version 6.0
@@ -82,13 +93,33 @@ ROUNDS = 200_000
 COPY_BYTES = 256 << 20
 SAMPLES, WARM_SECONDS = 20, 0.5
 
+CODE, COMPILED = "code", "PTX"
+"""The fact that says which code ran, and its value where libcuda compiled it in the image."""
+
+_SWITCHES = (
+    "CUDA_FORCE_PTX_JIT",
+    "CUDA_FORCE_JIT",
+    "CUDA_DISABLE_PTX_JIT",
+    "CUDA_DISABLE_JIT",
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_MODULE_LOADING",
+)
+"""Variables by which an image could change how libcuda loads and launches the control."""
+
 
 def check_kernel(device: str) -> Iterable[Any]:
     """Two kernels that have nothing of the image in them always take the same time."""
     if device != "cuda":
         raise Skip("on the CPU the control runs on the host")
+    for name in _SWITCHES:
+        os.environ.pop(name, None)
     driver = _Driver()
     try:
+        yield Fact(CODE, driver.code)
+        if driver.code == COMPILED:
+            yield Note(
+                f"no machine code for {driver.architecture} that this libcuda loads: it compiled the control's PTX"
+            )
         work = driver.work()
         until = time.perf_counter() + WARM_SECONDS
         while time.perf_counter() < until:
@@ -96,6 +127,15 @@ def check_kernel(device: str) -> Iterable[Any]:
         yield Metric("kernel", "ms", "lower", tuple(work() for _ in range(SAMPLES)))
     finally:
         driver.close()
+
+
+def machine_code(architecture: str) -> bytes:
+    """The kernels for ``sm_90``; empty where they were not made for this architecture."""
+    cubins = json.loads((pkgutil.get_data(__package__, SASS) or b"").decode())["cubins"]
+    return zlib.decompress(base64.b64decode(cubins[architecture])) if architecture in cubins else b""
+
+
+_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
 
 
 class _Driver:
@@ -108,8 +148,8 @@ class _Driver:
         self._call("cuDeviceGet", ctypes.byref(self._device), 0)
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), self._device)
         self._call("cuCtxSetCurrent", context)
-        self._module = ctypes.c_void_p()
-        self._call("cuModuleLoadData", ctypes.byref(self._module), PTX)
+        self.architecture = f"sm_{self._attribute(_MAJOR)}{self._attribute(_MINOR)}"
+        self.code, self._module = self._loaded()
         self._memory = [self._allocated(COPY_BYTES) for _ in range(2)]
         self._events = [self._event() for _ in range(2)]
 
@@ -128,6 +168,19 @@ class _Driver:
             self._call("cuMemFree_v2", pointer)
         self._call("cuModuleUnload", self._module)
         self._call("cuDevicePrimaryCtxRelease_v2", self._device)
+
+    def _loaded(self) -> Tuple[str, Any]:
+        """The kernels as machine code; as PTX where there is none for this GPU, or where the driver refuses it."""
+        module, cubin = ctypes.c_void_p(), machine_code(self.architecture)
+        if cubin and self._library.cuModuleLoadData(ctypes.byref(module), cubin) == 0:
+            return self.architecture, module
+        self._call("cuModuleLoadData", ctypes.byref(module), PTX)
+        return COMPILED, module
+
+    def _attribute(self, number: int) -> int:
+        value = ctypes.c_int()
+        self._call("cuDeviceGetAttribute", ctypes.byref(value), number, self._device)
+        return value.value
 
     def _timed(self, kernels: Tuple[Any, ...]) -> float:
         start, end = self._events

@@ -30,6 +30,7 @@ from .wire import (
     Environment,
     Event,
     Finished,
+    Gpu,
     Hello,
     Started,
     Unusable,
@@ -111,7 +112,9 @@ def _environment() -> Environment:
     ended = in_child(lambda: perform.to_json(probe.environment()), PROBE_TIMEOUT)
     if ended.data:
         try:
-            return Environment(**json.loads(ended.data.decode()))
+            fields = json.loads(ended.data.decode())
+            fields["gpus"] = tuple(Gpu(**gpu) for gpu in fields["gpus"])
+            return Environment(**fields)
         except (TypeError, ValueError):
             pass
     torch = sys.modules["torch"]

@@ -161,7 +161,8 @@ def advice(trial: Trial) -> list[tuple[str, str]]:
 def control(trial: Trial) -> str:
     """What the control showed; that there was none, which leaves the comparison unguarded."""
     known = trial.control is not None and trial.control.change is not None
-    return f"control {percent(trial.control.change)}" if trial.control and known else "without a control"
+    compiled = ", compiled in the image" if any(block.control_compiled for block in trial.blocks) else ""
+    return f"control {percent(trial.control.change)}{compiled}" if trial.control and known else "without a control"
 
 
 def watching(trial: Trial, device: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from ci_gpu.compare import control, unclear
@@ -111,6 +112,14 @@ def test_the_control_must_not_drift(head: list[float], verdict: str) -> None:
     assert comparison is not None
     assert (comparison.metric, comparison.verdict) == ("control", verdict)
     assert comparison.reason.startswith("control drift of ") == (verdict == "inconclusive")
+
+
+def test_a_control_that_was_compiled_in_the_images_may_drift_by_their_compilers() -> None:
+    drifting = controls([1.0] * 6, [1.006, 1.0061, 1.0062, 1.0059, 1.006, 1.006])
+    found = control([msgspec.structs.replace(block, control_compiled=block.arm == "head") for block in drifting])
+
+    assert found is not None
+    assert found.reason.endswith("the machine, or what compiles the control in the images, changed between the images")
 
 
 def test_a_control_of_an_invalid_block_or_without_a_time_is_none() -> None:

@@ -1,4 +1,11 @@
-/* A driver's libcuda that launches nothing and checks every argument. For tests only. */
+/* A driver's libcuda that launches nothing and checks every argument. For tests only.
+ *
+ * Modelled on https://docs.nvidia.com/cuda/cuda-driver-api/: cuModuleLoadData takes a cubin (ELF of machine 190, its
+ * architecture in the flags) or PTX, and refuses a cubin of another architecture with CUDA_ERROR_NO_BINARY_FOR_GPU
+ * (209); cuDeviceGetAttribute 75 and 76 are the compute capability. A guess: that CUDA_FORCE_PTX_JIT makes it refuse
+ * every cubin, and with which code.
+ */
+#include <stdlib.h>
 #include <string.h>
 
 static int context, module, multiply_add, copy, events[2], launches;
@@ -10,7 +17,20 @@ int cuDeviceGet(int *device, int ordinal) { *device = 0; return ordinal; }
 int cuDevicePrimaryCtxRetain(void **out, int device) { *out = &context; return device; }
 int cuDevicePrimaryCtxRelease_v2(int device) { return freed == 2 ? 0 : 1; }
 int cuCtxSetCurrent(void *current) { return current == &context ? 0 : 201; }
-int cuModuleLoadData(void **out, const char *ptx) { *out = &module; return strstr(ptx, ".entry copy") ? 0 : 218; }
+static int capability(void) { const char *value = getenv("STUB_CAPABILITY"); return value ? atoi(value) : 90; }
+int cuDeviceGetAttribute(int *value, int attribute, int device)
+{
+    *value = attribute == 75 ? capability() / 10 : capability() % 10;
+    return attribute == 75 || attribute == 76 ? device : 1;
+}
+int cuModuleLoadData(void **out, const unsigned char *image)
+{
+    *out = &module;
+    if (memcmp(image, "\177ELF", 4)) return strstr((const char *)image, ".entry copy") ? 0 : 218;
+    if (getenv("CUDA_FORCE_PTX_JIT") || getenv("STUB_OLD")) return 209;
+    /* e_machine at 18; e_flags at 48: the architecture is its lowest byte up to ABI 7, its second one from 8 on */
+    return image[18] == 190 && image[image[8] < 8 ? 48 : 49] == capability() ? 0 : 209;
+}
 int cuModuleUnload(void *out) { return out == &module ? 0 : 1; }
 int cuModuleGetFunction(void **function, void *from, const char *name)
 {
