@@ -8,7 +8,8 @@ The rules, in the order in which they are read out:
                                                  ran on a GPU that is broken)
     GPUs were asked for and are not there   3   (1 if they are, and the image cannot use them: a CPU build, a driver
                                                  that is too old for it, a compatibility libcuda or a stub in it)
-    a check family in which nothing passed  1   (unless all of it needs a GPU, and the run was told to use the CPU)
+    a check family in which nothing passed  1   (unless all of it needs a GPU, and the run was told to use the CPU, or
+                                                 the image does not have it by its own wish, as a cache turned off)
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
     a metric that cannot be true            1   (not finite, zero, negative, beyond the physical limit)
     no image at all                         1
@@ -46,7 +47,7 @@ from ci_gpu.model import (
     Verdict,
 )
 from ci_gpu.payload import cuda_errors
-from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Metric
+from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Metric, NeedsGpu, NotHere
 
 _PRECEDENCE = (1, 4, 3)
 """Of several reasons the one that a retry on another runner cannot mend decides the exit code."""
@@ -240,8 +241,11 @@ def _nothing_passed(image: ImageReport) -> Iterator[Reason]:
 
 
 def _is_excused(report: RunReport, results: list[CheckResult]) -> bool:
-    """A family may be skipped as a whole where the user himself chose the CPU and it is about GPUs."""
-    return report.device == "cpu" and all(result.kind == "needs-gpu" for result in results)
+    """A family may be skipped as a whole where the user chose the CPU and it is about GPUs, or where the image does not
+    have, by its own wish, what it is about.
+    """
+    excuses = (NotHere.kind, NeedsGpu.kind) if report.device == "cpu" else (NotHere.kind,)
+    return bool(results) and all(result.outcome == SKIPPED and result.kind in excuses for result in results)
 
 
 def _untouched_gpu(report: RunReport, image: ImageReport) -> Iterator[Reason]:

@@ -1,6 +1,6 @@
 """Every check has been seen red: a fault is planted, and outcome, words and exit code are the right ones.
 
-What only a GPU can show, as the allocator's faults, is planted on one: see docs/evidence.md. What the guest makes of a
+The allocator's faults are planted in a model of it (`tests.payload.test_cache`). What the guest makes of a
 crash, a hang and their kind is in `test_guest`, what the gate makes of missing things in `test_verdict`.
 """
 

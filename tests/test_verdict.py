@@ -309,6 +309,15 @@ class TestOnTheCpu:
         assert (found.exit_code, kinds(found)) == (1, ["nothing-checked"])
 
 
+def test_a_family_that_the_image_does_not_have_by_its_own_wish_is_excused_and_nothing_else_is() -> None:
+    here = result("cache.reuse", "skipped", kind="not-applicable-here")
+    other = result("cache.empty_cache", "skipped", kind="not-applicable")
+
+    assert verdict(image(result(), here)).exit_code == 0
+    assert kinds(verdict(image(result(), here, other))) == ["all-skipped"]
+    assert kinds(verdict(image(here))) == ["nothing-checked"]
+
+
 def test_results_beside_a_failure_of_the_image_are_judged_too() -> None:
     died = image(
         result(outcome="error", kind="container-died"),

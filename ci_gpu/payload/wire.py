@@ -46,6 +46,12 @@ class Skip(Exception):
     kind = "not-applicable"
 
 
+class NotHere(Skip):
+    """The check is of something that this image does not have by its own wish, such as a cache that it turned off."""
+
+    kind = "not-applicable-here"
+
+
 class NeedsGpu(Skip):
     """The check means nothing on a CPU, and the run was told to use one."""
 
