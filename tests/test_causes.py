@@ -197,32 +197,3 @@ def test_two_checks_with_an_error_of_unknown_cause_are_two_reasons(planted: dict
     _, reasons = judged(planted[f"planted.case_{number}"], again)
 
     assert [reason.subject for reason in reasons] == [f"planted.case_{number}", "planted.again"]
-
-
-class TestOnABrokenGpu:
-    """After an uncorrectable ECC error nothing that ran on that GPU can be held against the image."""
-
-    ECC = CheckResult("a.ecc", "error", kind="cuda-error", cause="ecc-uncorrectable")
-
-    @pytest.mark.parametrize(
-        ("other", "code"),
-        [
-            (CheckResult("a.wrong", "failed", kind="wrong", used_gpu=True), 3),
-            (CheckResult("a.hangs", "error", kind="timeout"), 3),
-            (CheckResult("a.launch", "error", kind="cuda-error", cause="launch-failure"), 3),
-            (CheckResult("a.tag", "failed", kind="wrong"), 1),
-            (CheckResult("a.build", "failed", kind="wrong", cause="no-kernel-image", used_gpu=True), 1),
-        ],
-    )
-    def test_the_other_errors_are_the_runner_s_unless_they_have_no_part_in_it(
-        self, other: CheckResult, code: int
-    ) -> None:
-        assert judged(self.ECC, other)[0] == code
-
-    def test_on_a_sound_one_they_are_the_image_s(self) -> None:
-        assert judged(CheckResult("a.wrong", "failed", kind="wrong", used_gpu=True))[0] == 1
-
-    def test_a_check_that_passed_breaks_no_gpu(self) -> None:
-        passed = CheckResult("a.ecc", "passed", cause="ecc-uncorrectable", used_gpu=True)
-
-        assert judged(passed, CheckResult("a.wrong", "failed", used_gpu=True))[0] == 1

@@ -122,6 +122,17 @@ def test_red(images: tuple[ImageReport, ...], code: int, kind: str) -> None:
     assert kind in kinds(found)
 
 
+@pytest.mark.parametrize("images", [row[0] for row in RED.values()], ids=RED)
+def test_a_report_that_was_read_from_a_file_is_judged_alike(images: tuple[ImageReport, ...]) -> None:
+    """Its words are other objects than ours."""
+    report = msgspec.structs.replace(REPORT, images=images)
+    read = msgspec.json.decode(msgspec.json.encode(report), type=RunReport)
+
+    assert [msgspec.structs.replace(reason, message="") for reason in judge(read).reasons] == [
+        msgspec.structs.replace(reason, message="") for reason in judge(report).reasons
+    ]
+
+
 def test_every_rule_of_the_table_has_its_own_words() -> None:
     for images, _, kind in RED.values():
         reasons = [reason for reason in verdict(*images).reasons if reason.kind == kind]
@@ -231,6 +242,78 @@ def test_one_cause_in_two_images_is_a_reason_in_each() -> None:
     assert [(reason.image, reason.subject) for reason in found.reasons] == [("old", "a.b"), ("new", "a.b")]
 
 
+class TestWhoIsBlamed:
+    """An error whose cause has a party is that party's; any other is the image's."""
+
+    @pytest.mark.parametrize(
+        ("cause", "kind", "code"),
+        [
+            ("gpu-busy", "gpu-busy", 3),
+            ("ecc-uncorrectable", "ecc-uncorrectable", 3),
+            ("no-kernel-image", "no-kernel-image", 1),
+            ("stub-libcuda", "stub-libcuda", 1),
+            ("out-of-memory", "cuda-error", 1),
+            ("illegal-access", "cuda-error", 1),
+            ("aliens", "cuda-error", 1),
+            ("", "cuda-error", 1),
+        ],
+    )
+    def test_by_its_cause(self, cause: str, kind: str, code: int) -> None:
+        found = verdict(image(result(), result("a.b", "error", kind="cuda-error", cause=cause)))
+        (reason,) = found.reasons
+
+        assert (found.exit_code, reason.kind, reason.subject) == (code, kind, "a.b")
+        assert reason.cause == (cause if kind == cause else "")
+
+    def test_of_a_check_that_was_not_made_the_cause_is(self) -> None:
+        kept = not_made("cpu-build", "a.b"), not_made("cpu-build", "a.c")
+        (reason,) = verdict(image(result(), *kept)).reasons
+
+        assert (reason.exit_code, reason.kind, reason.subject) == (1, "cpu-build", "")
+        assert (reason.message, reason.dependents) == ("torch was built without CUDA", ("a.b", "a.c"))
+
+    def test_a_check_that_bears_the_cause_speaks_for_those_that_were_not_made(self) -> None:
+        bearer = result("z.z", "failed", kind="wrong", cause="cpu-build", message="a CPU build", hint="pin it")
+        (reason,) = verdict(image(result(), not_made("cpu-build", "a.b"), bearer)).reasons
+
+        assert (reason.kind, reason.subject, reason.message) == ("cpu-build", "z.z", "a CPU build")
+        assert (reason.remedy, reason.dependents) == ("pin it", ("a.b",))
+
+
+class TestOnABrokenGpu:
+    """After an uncorrectable ECC error nothing that ran on that GPU can be held against the image."""
+
+    @pytest.mark.parametrize("cause", ["ecc-uncorrectable", "nvlink-error", "gpu-lost"])
+    @pytest.mark.parametrize(
+        ("other", "code"),
+        [
+            (CheckResult("a.wrong", "failed", kind="wrong", used_gpu=True), 3),
+            (CheckResult("a.hangs", "error", kind="timeout"), 3),
+            (CheckResult("a.killed", "error", kind="killed"), 3),
+            (CheckResult("a.crash", "error", kind="crash"), 3),
+            (CheckResult("a.died", "error", kind="container-died"), 3),
+            (CheckResult("a.launch", "error", kind="cuda-error", cause="launch-failure"), 3),
+            (CheckResult("a.tag", "failed", kind="wrong"), 1),
+            (CheckResult("a.build", "failed", kind="wrong", cause="no-kernel-image", used_gpu=True), 1),
+        ],
+    )
+    def test_other_errors_are_the_runner_s_unless_the_gpu_has_no_part_in_them(
+        self, cause: str, other: CheckResult, code: int
+    ) -> None:
+        assert verdict(image(result(), result("a.ecc", "error", cause=cause), other)).exit_code == code
+
+    @pytest.mark.parametrize("cause", ["gpu-busy", ""])
+    def test_on_a_sound_one_they_are_the_image_s(self, cause: str) -> None:
+        wrong = result("a.wrong", "failed", kind="wrong")
+
+        assert verdict(image(result(), result("a.b", "error", cause=cause), wrong)).exit_code == 1
+
+    def test_a_check_that_did_not_fail_breaks_no_gpu(self) -> None:
+        for outcome in ("passed", "skipped"):
+            told = result("matmul.ecc", outcome, cause="ecc-uncorrectable")
+            assert verdict(image(result(), told, result("a.wrong", "failed"))).exit_code == 1
+
+
 def test_an_engine_that_is_down_is_one_reason_for_all_images() -> None:
     down = Failure(kind="engine-missing", exit_code=3, what="no container engine works here")
     other = Failure(kind="engine-missing", exit_code=3, what="podman: command not found")
@@ -297,10 +380,16 @@ class TestOnTheCpu:
 
         assert found.exit_code == 0
 
-    def test_another_reason_excuses_no_family(self) -> None:
-        skipped = result("cache.reuse", "skipped", kind="not-applicable", used_gpu=False)
+    @pytest.mark.parametrize("kind", ["not-applicable", "", "needs-gpus"])
+    def test_another_reason_excuses_no_family(self, kind: str) -> None:
+        skipped = result("cache.reuse", "skipped", kind=kind, used_gpu=False)
 
         assert verdict(image(result(used_gpu=False), skipped), device="cpu").exit_code == 1
+
+    def test_and_where_he_chose_the_gpu_nothing_is_excused(self) -> None:
+        skipped = result("cache.reuse", "skipped", kind="needs-gpu")
+
+        assert kinds(verdict(image(result(), skipped))) == ["all-skipped"]
 
     def test_nothing_but_skips_is_red(self) -> None:
         skipped = result("cache.reuse", "skipped", kind="needs-gpu", used_gpu=False)
@@ -400,8 +489,20 @@ def test_a_refused_comparison_is_the_runner_s_fault_whatever_its_metrics_say() -
     assert (found.exit_code, kinds(found)) == (3, ["not-compared"])
 
 
-def test_what_the_base_fails_it_failed_before_this_change() -> None:
-    assert judged_trial(ONE_UNCHANGED).exit_code == 0
+@pytest.mark.parametrize(("base", "head"), [("base", "image"), ("image", "base")])
+def test_what_the_base_fails_it_failed_before_this_change(base: str, head: str) -> None:
+    images = image(result(), name=head), image(result(outcome="failed"), name=base)
+    trial = Trial(base=base, head=head, metrics=(ONE_UNCHANGED,))
+
+    assert judge(msgspec.structs.replace(REPORT, images=images, trial=trial)).exit_code == 0
+
+
+@pytest.mark.parametrize(("base", "head"), [("base", "image"), ("image", "base")])
+def test_what_the_head_fails_counts(base: str, head: str) -> None:
+    images = image(result(outcome="failed"), name=head), image(result(), name=base)
+    trial = Trial(base=base, head=head, metrics=(ONE_UNCHANGED,))
+
+    assert judge(msgspec.structs.replace(REPORT, images=images, trial=trial)).exit_code == 1
 
 
 def test_a_base_that_could_not_be_examined_leaves_the_promise_of_a_comparison_open() -> None:
