@@ -22,8 +22,9 @@ from ci_gpu.compare import compare, control, unclear, withdrawn
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
 from ci_gpu.payload.control import CODE, COMPILED
+from ci_gpu.payload.cuda_errors import CAUSES, RUNNER
 from ci_gpu.payload.timing import SLOWDOWN
-from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Event, Metric
+from ci_gpu.payload.wire import ERROR, PASSED, CheckResult, Environment, Event, Metric
 
 REPEATS = 2
 """How often a pair is measured anew because the machine spoiled it."""
@@ -187,13 +188,20 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         control=before + _seconds(of_control) + after,
         control_compiled=_compiled(of_control),
         telemetry=seen,
-        invalid=telemetry.spoiled(seen) or _unanswered(answers, arm),
+        invalid=telemetry.spoiled(seen) or _unanswered(answers, arm) or _by_the_runner(answers, arm),
     )
 
 
 def _unanswered(answers: guest.Answers, arm: str) -> str:
     """The kind alone: the rest may be the image's own words."""
     return f"the {arm} gave no answer: {answers.failure.kind}" if answers.failure else ""
+
+
+def _by_the_runner(answers: guest.Answers, arm: str) -> str:
+    """Where a check ended for a cause of the runner's, what it would have measured is not missing in this image."""
+    causes = (CAUSES.get(result.cause) for result in answers.results if result.outcome == ERROR)
+    found = next((cause for cause in causes if cause and cause.party == RUNNER), None)
+    return f"a check of the {arm} ended by the runner's fault: {found.meaning}" if found else ""
 
 
 def _visit(arms: Arms, design: Design, checks: Sequence[CheckInfo], pair: int, arm: str) -> guest.Visit:

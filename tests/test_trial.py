@@ -43,6 +43,11 @@ from ci_gpu.payload import Fact, Metric
 
 def check_speed(device):
     """A rate, and a count of bytes."""
+    mark = os.environ.get("ECC_AFTER_THE_FIRST")
+    if mark and os.path.exists(mark):
+        raise RuntimeError("CUDA error: uncorrectable ECC error encountered, and words of the image's own")
+    if mark:
+        open(mark, "w").close()
     rate = float(os.environ["RATE"])
     if rate:
         yield Metric("rate", "m/s", "higher", tuple(rate * (1 + share / 1000) for share in range(5)))
@@ -257,6 +262,16 @@ def test_an_image_that_gives_no_answer_any_more_has_no_words_in_why(conduct, tmp
 
     assert found.refused in ("the head gave no answer: torch-broken", "the base gave no answer: torch-broken")
     assert all("words of the image" not in block.invalid for block in found.blocks)
+    assert exit_code(found, head) == 3
+
+
+def test_a_gpu_that_breaks_meanwhile_is_no_metric_that_vanished(conduct, tmp_path: Path, monkeypatch) -> None:
+    """An uncorrectable ECC error in a block is the runner's; without blame the metric would be missing in the head."""
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+    found, head, _ = conduct(SAME, {**SAME, "ECC_AFTER_THE_FIRST": str(tmp_path / "mark")})
+
+    assert found.refused == "a check of the head ended by the runner's fault: the memory of this GPU is damaged"
+    assert len(found.blocks) == trial.SPOILED_IN_A_ROW * (trial.REPEATS + 1) * 2
     assert exit_code(found, head) == 3
 
 
