@@ -178,17 +178,17 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
     report = arms.base_report if arm == "base" else arms.head_report
     seen = recorder.telemetry or answers.telemetry
     of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
+    of_image = tuple(result for result in answers.results if result.check != CONTROL.id)
     return Block(
         pair=number,
         arm=arm,
         started=started,
         seconds=time.monotonic() - clock,
-        results=tuple(result for result in answers.results if result.check != CONTROL.id)
-        + _of_the_image(report.image, answers.environment),
+        results=of_image + _of_the_image(report.image, answers.environment),
         control=before + _seconds(of_control) + after,
         control_compiled=_compiled(of_control),
         telemetry=seen,
-        invalid=telemetry.spoiled(seen) or _unanswered(answers, arm) or _by_the_runner(answers, arm),
+        invalid=telemetry.spoiled(seen) or _unanswered(answers, arm) or _by_the_runner(of_image, arm),
     )
 
 
@@ -197,9 +197,9 @@ def _unanswered(answers: guest.Answers, arm: str) -> str:
     return f"the {arm} gave no answer: {answers.failure.kind}" if answers.failure else ""
 
 
-def _by_the_runner(answers: guest.Answers, arm: str) -> str:
+def _by_the_runner(results: Iterable[CheckResult], arm: str) -> str:
     """Where a check ended for a cause of the runner's, what it would have measured is not missing in this image."""
-    causes = (CAUSES.get(result.cause) for result in answers.results if result.outcome == ERROR)
+    causes = (CAUSES.get(result.cause) for result in results if result.outcome == ERROR)
     found = next((cause for cause in causes if cause and cause.party == RUNNER), None)
     return f"a check of the {arm} ended by the runner's fault: {found.meaning}" if found else ""
 
