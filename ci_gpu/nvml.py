@@ -83,7 +83,7 @@ class Device:
         return self._number("PowerManagementLimit")
 
     def reasons(self) -> int | None:
-        for name in ("Event", "Throttle"):  # renamed in driver 535; the old name goes with CUDA 14
+        for name in ("Event", "Throttle"):  # renamed between drivers 510 and 550
             found = self._number(f"CurrentClocks{name}Reasons")
             if found is not None:
                 return found

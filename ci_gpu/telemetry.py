@@ -70,6 +70,8 @@ def _slowed(one: Telemetry) -> dict[str, float]:
         return {}
     seen = {name: bit for bit, name in REASONS.items() if name in _SPOILING}
     looks = {name: fmean(bool((state.throttle or 0) & bit) for state in one.states) for name, bit in seen.items()}
+    if looks["hw-slowdown"] * len(one.states) < 2:  # NVML: it may also be reported while a clock changes
+        del looks["hw-slowdown"]
     seconds = max(state.seconds for state in one.states)
     counted = one.violations.get("thermal", 0) / 1e9
     return {**looks, "thermal": min(1.0, counted / seconds) if seconds else 0.0}

@@ -71,7 +71,8 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
     trial = Trial(base=arms.base_report.name, head=arms.head_report.name, policy=design.policy)
     checks = _measured(arms)
     design = msgspec.structs.replace(design, gpus=_measured_on(arms, checks, design.gpus))
-    refused = telemetry.neighbours(design.gpus) or ("" if checks else "neither image has a check that measures")
+    refused = "" if checks else "neither image has a check that measures"
+    refused = refused or _two_gpus(arms) or telemetry.neighbours(design.gpus)
     if refused:
         return msgspec.structs.replace(trial, refused=refused)
     _require_units(arms.head_report, design.policy)
@@ -117,9 +118,22 @@ def _measured_on(arms: Arms, checks: Sequence[CheckInfo], gpus: tuple[str, ...])
     """
     if _which(arms, checks) == "all":
         return gpus
-    environments = (report.environment for report in (arms.base_report, arms.head_report))
-    first = {environment.gpus[0].uuid for environment in environments if environment and environment.gpus}
+    first = set(_first_gpus(arms))
     return tuple(gpu for gpu in gpus if gpu in first) if first and first <= set(gpus) else gpus
+
+
+def _first_gpus(arms: Arms) -> tuple[str, ...]:
+    """The UUID of the first GPU that CUDA shows in each image, as far as it is known."""
+    environments = (report.environment for report in (arms.base_report, arms.head_report))
+    return tuple(environment.gpus[0].uuid for environment in environments if environment and environment.gpus)
+
+
+def _two_gpus(arms: Arms) -> str:
+    """Why what is measured in one image says nothing of the other: CUDA's order of the GPUs is up to the image."""
+    known = tuple(dict.fromkeys(filter(None, _first_gpus(arms))))
+    if len(known) < 2:
+        return ""
+    return f"the base measures on the GPU {known[0]}, the head on {known[1]}: set CUDA_DEVICE_ORDER alike in both"
 
 
 def _which(arms: Arms, checks: Sequence[CheckInfo]) -> str:

@@ -44,7 +44,7 @@ int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *mig, void **device)
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? clock_mhz : 2619; return 0; }
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = temperature; return 0; }
 int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) { *milliwatts = 350500; return 0; }
-#ifdef OLD_DRIVER /* before 535: NVML's change log, https://docs.nvidia.com/deploy/nvml-api/change-log.html */
+#ifdef OLD_DRIVER /* https://docs.nvidia.com/deploy/archive/R510/nvml-api/group__nvmlClocksThrottleReasons.html */
 int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *bits) { *bits = throttle; return 0; }
 #else
 int nvmlDeviceGetCurrentClocksEventReasons(void *device, unsigned long long *bits) { *bits = throttle; return 0; }

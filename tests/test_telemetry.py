@@ -18,19 +18,23 @@ from ci_gpu.payload.telemetry import MAX_STATES, Observation
 from ci_gpu.payload.wire import Gpu, GpuState, Telemetry
 
 SCRIPT = """
-import ctypes, json, sys, time
+import ctypes, json, sys, threading
 import msgspec
 stub = ctypes.CDLL(sys.argv[1])  # loaded under the driver's soname: pynvml gets this one
 def turn(**values):
     for name, value in values.items():
         (ctypes.c_ulonglong if name == "thermal_ns" else ctypes.c_int).in_dll(stub, name).value = value
 from ci_gpu import host, telemetry
-from ci_gpu.payload.telemetry import PERIOD
+from ci_gpu.payload.telemetry import Observation
+looked, look = threading.Semaphore(0), Observation.look
+Observation.look = lambda self: (look(self), looked.release())
 before, during = json.loads(sys.argv[2]), json.loads(sys.argv[3])
 turn(**before)
 with telemetry.recorded(["GPU-1"]) as recorder:
+    looked.acquire()
     turn(**during)
-    time.sleep(2.2 * PERIOD)
+    for _ in range(3):
+        looked.acquire()
     turn(throttle=0)
 print(json.dumps({
     "telemetry": msgspec.to_builtins(recorder.telemetry),
@@ -124,6 +128,12 @@ def test_a_violation_spoils_a_block_by_its_part_of_the_time(thermal: int, said: 
 @pytest.mark.parametrize(("of", "spoils"), [(120, False), (100, False), (99, True), (4, True)])
 def test_a_look_spoils_a_block_by_its_part_of_all_looks(of: int, spoils: bool) -> None:
     assert bool(telemetry.spoiled([seen(0x40, *[0] * (of - 1))])) is spoils
+
+
+def test_a_single_look_at_a_hardware_slowdown_may_be_a_change_of_the_clock() -> None:
+    """https://docs.nvidia.com/deploy/nvml-api/ says so of nvmlClocksThrottleReasonHwSlowdown."""
+    assert telemetry.spoiled([seen(0x8, 0, 0, 0)]) == ""
+    assert telemetry.spoiled([seen(0x8, 0x8, 0, 0)]) == "the GPU GPU-1 throttled: hw-slowdown (50% of the time)"
 
 
 def test_power_board_and_voltage_limits_are_where_a_busy_gpu_stands() -> None:

@@ -322,11 +322,10 @@ H100S = {uuid: Gpu(0, "H100", uuid) for uuid in ("GPU-0", "GPU-1", "GPU-2", "", 
     ("base", "head", "watched"),
     [
         ("GPU-2", "GPU-2", ["GPU-2"]),
-        ("GPU-2", "GPU-1", ["GPU-1", "GPU-2"]),
         ("GPU-2", "", ["GPU-0", "GPU-1", "GPU-2"]),
         ("GPU-of-a-slice", "GPU-of-a-slice", ["GPU-0", "GPU-1", "GPU-2"]),
     ],
-    ids=["CUDA's first is the host's last", "another order in each", "an old torch", "MIG"],
+    ids=["CUDA's first is the host's last", "an old torch", "MIG"],
 )
 def test_a_neighbour_on_a_gpu_that_is_not_measured_refuses_nothing(
     arms, monkeypatch: pytest.MonkeyPatch, base: str, head: str, watched: list[str]
@@ -338,6 +337,14 @@ def test_a_neighbour_on_a_gpu_that_is_not_measured_refuses_nothing(
     trial.conduct(arms(base, head, **own), trial.Design(gpus=("GPU-0", "GPU-1", "GPU-2")), Recorder())
 
     assert asked == watched
+
+
+def test_two_images_that_order_the_gpus_in_two_ways_are_not_compared(arms) -> None:
+    """As with CUDA_DEVICE_ORDER=PCI_BUS_ID in one of them: they would be measured on two GPUs."""
+    found = trial.conduct(arms("GPU-2", "GPU-1"), trial.Design(gpus=("GPU-1", "GPU-2")), Recorder())
+
+    assert found.refused.startswith("the base measures on the GPU GPU-2, the head on GPU-1")
+    assert found.blocks == ()
 
 
 def test_a_check_of_the_user_s_may_measure_on_any_gpu(arms, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ class Device:
         return self._number("nvmlDeviceGetPowerManagementLimit")
 
     def reasons(self) -> Optional[int]:
-        for name in ("Event", "Throttle"):  # renamed in driver 535; the old name goes with CUDA 14
+        for name in ("Event", "Throttle"):  # renamed between drivers 510 and 550
             found = self._number(f"nvmlDeviceGetCurrentClocks{name}Reasons", kind=ctypes.c_ulonglong)
             if found is not None:
                 return found
