@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from ci_gpu import containers, diagnosis, plan
+from ci_gpu import containers, diagnosis, plan, startup
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.engines import Engine
 from ci_gpu.errors import CiGpuError, ImageError, RunnerError
@@ -19,6 +19,7 @@ from ci_gpu.model import Job
 from ci_gpu.payload import cuda_errors
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Telemetry, Unusable
 from ci_gpu.process import Conversation
+from ci_gpu.startup import Ending
 from ci_gpu.transcript import Transcript
 
 PYTHONS = ("python3", "/opt/conda/bin/python", "python")
@@ -93,22 +94,18 @@ def examine(visit: Visit, watch: Watch) -> Answers:
 def _one_container(visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch) -> tuple[Transcript, CiGpuError | None]:
     """Try the interpreters until one starts; then hear that container out."""
     for python in visit.pythons:
-        transcript, code, stderr, error = _heard(visit, checks, python, watch)
+        transcript, ending, error = _heard(visit, checks, python, watch)
         if error:
             return transcript, error
-        if transcript.hello or transcript.unusable or not diagnosis.lacks_program(code, stderr):
+        if transcript.hello or transcript.unusable or not diagnosis.lacks_program(ending.code, transcript.log):
             break
-    return transcript, _failure(visit, transcript, code, stderr)
+    return transcript, _failure(visit, transcript, ending)
 
 
 def _heard(
     visit: Visit, checks: tuple[CheckInfo, ...], python: str, watch: Watch
-) -> tuple[Transcript, int, str, CiGpuError | None]:
-    """One container by one interpreter: what it said, its exit code, the tail of its stderr, and what broke it off.
-
-    Started once more if it said nothing at all: on a busy machine podman loses the words of a container that ends at
-    once, and they are the reason.
-    """
+) -> tuple[Transcript, Ending, CiGpuError | None]:
+    """One container by one interpreter: what it said, how it ended, and what broke it off."""
     for _ in range(2):
         guest = plan.guest(
             checks,
@@ -120,16 +117,27 @@ def _heard(
         )
         transcript = Transcript(guest.nonce, tuple(check.id for check in checks), bool(visit.watch))
         try:
-            code, stderr = _converse(visit, guest, transcript, watch)
+            ending = _converse(visit, guest, transcript, watch)
         except CiGpuError as error:
-            return transcript, 0, "", error
-        if transcript.hello or transcript.unusable or transcript.log:
+            return transcript, Ending(code=0), error
+        if not _deserves_another_start(transcript, ending):
             break
-    return transcript, code, stderr, None
+    return transcript, ending, None
 
 
-def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Watch) -> tuple[int, str]:
-    """One container from start to removal; returns its exit code and the tail of its stderr."""
+def _deserves_another_start(transcript: Transcript, ending: Ending) -> bool:
+    """Whether nothing was learnt of the image, for a reason that is not the image's.
+
+    Something outside killed it, or it said nothing at all: on a busy machine podman loses the words of a container that
+    ends at once, and they are the reason.
+    """
+    if transcript.environment or transcript.unusable or ending.timed_out:
+        return False
+    return ending.killed_from_outside or not (transcript.hello or transcript.log)
+
+
+def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Watch) -> Ending:
+    """One container from start to removal."""
     name = containers.new_name()
     total = STARTUP_SECONDS + sum((check.timeout or guest.timeout) + GRACE_SECONDS for check in guest.checks)
     marks = containers.labels(visit.run, time.time() + total)
@@ -140,10 +148,13 @@ def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Wa
             timed_out = _listen(conversation, guest, transcript, watch)
             if timed_out:
                 conversation.kill()
-            code = conversation.wait()
-        if transcript.open_check:
-            _blame(visit, transcript, timed_out, code, name)
-    return code, transcript.log
+            ending = Ending(code=conversation.wait(), timed_out=timed_out)
+        if ending.killed_from_outside or transcript.open_check:
+            state = containers.state(visit.engine, name, visit.env)
+            ending = msgspec.structs.replace(ending, out_of_memory=bool(state.get("OOMKilled")))
+    if transcript.open_check:
+        _blame(transcript, ending)
+    return ending
 
 
 def _listen(conversation: Conversation, guest: plan.Guest, transcript: Transcript, watch: Watch) -> bool:
@@ -169,30 +180,28 @@ def _patience(guest: plan.Guest, transcript: Transcript) -> float:
     return GRACE_SECONDS if transcript.environment else STARTUP_SECONDS
 
 
-def _blame(visit: Visit, transcript: Transcript, timed_out: bool, code: int, name: str) -> None:
+def _blame(transcript: Transcript, ending: Ending) -> None:
     """The container ended while a check was open."""
-    if timed_out:
+    if ending.timed_out:
         transcript.give_up_open_check("the container did not answer in time and was killed", "timeout")
-    elif containers.state(visit.engine, name, visit.env).get("OOMKilled"):
+    elif ending.out_of_memory:
         transcript.give_up_open_check("the container was killed: out of memory", "out-of-memory")
     else:
-        transcript.give_up_open_check(f"the container died while this check ran (exit code {code})", "container-died")
+        how = f"exit code {ending.code}" + (f", {ending.signal_name}" if ending.signal else "")
+        transcript.give_up_open_check(f"the container died while this check ran ({how})", "container-died")
 
 
-def _failure(visit: Visit, transcript: Transcript, code: int, stderr: str) -> CiGpuError | None:
+def _failure(visit: Visit, transcript: Transcript, ending: Ending) -> CiGpuError | None:
     """Why nothing more can be learnt from this image; None if it is worth going on, or all is done."""
     if transcript.unusable:
         return _unusable(transcript.unusable, visit.device)
     if transcript.environment:
         return None
     if transcript.hello:
-        return ImageError(
-            f"`import torch` ended the process (exit code {code})",
-            why="a library in the image crashes when it is loaded, or loading it took too long",
-            remedy="the log has what it printed; try it by hand: docker run --rm IMAGE python3 -c 'import torch'",
-            kind="torch-broken",
-        )
-    return diagnosis.start_failure(code, stderr, entrypoint=visit.entrypoint)
+        return startup.import_failure(ending)
+    return startup.python_failure(ending, transcript.log) or diagnosis.start_failure(
+        ending.code, transcript.log, entrypoint=visit.entrypoint
+    )
 
 
 def _unusable(event: Unusable, device: str) -> CiGpuError:
@@ -200,7 +209,8 @@ def _unusable(event: Unusable, device: str) -> CiGpuError:
     cause = cuda_errors.classify(event.message) if event.reason == "torch-broken" and device == "cuda" else None
     if cause and cause.party == cuda_errors.RUNNER:
         return RunnerError(event.message[:1000], why=cause.meaning, remedy=cause.remedy, kind=cause.id)
-    why, remedy = _UNUSABLE.get(event.reason, ("", ""))
+    broken = event.reason == "torch-broken"
+    why, remedy = startup.torch_broken(event.message) if broken else _UNUSABLE.get(event.reason, ("", ""))
     return ImageError(event.message[:1000], why=why, remedy=remedy, kind=event.reason[:40])
 
 
@@ -212,10 +222,6 @@ _UNUSABLE = {
     "no-torch": (
         "torch is not installed for the interpreter that was started",
         "install torch in the image, or name the interpreter that has it with --python",
-    ),
-    "torch-broken": (
-        "torch is there, and a library that it needs is missing or does not fit",
-        "reinstall torch with its dependencies; do not mix wheels of different CUDA versions",
     ),
     "no-tmp": (
         "neither TMPDIR nor /tmp can be written",

@@ -19,7 +19,7 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, Optional, Tuple
 
-from . import cuda_errors, perform, probe
+from . import cuda_errors, perform, probe, shadows
 from .isolation import Ended, HostGone, adopt_orphans, in_child
 from .watcher import Watcher
 from .wire import (
@@ -101,9 +101,9 @@ def _import_torch() -> Optional[Unusable]:
     except ModuleNotFoundError as error:
         if error.name == "torch":
             return Unusable("no-torch", f"{sys.executable} (Python {platform.python_version()}) has no torch")
-        return Unusable("torch-broken", perform.last_line(error))
+        return Unusable("torch-broken", shadows.told(perform.last_line(error)))
     except Exception as error:  # whatever a broken build raises: a missing library, a wrong numpy, …
-        return Unusable("torch-broken", perform.last_line(error))
+        return Unusable("torch-broken", shadows.told(perform.last_line(error)))
     return None
 
 

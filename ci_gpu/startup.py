@@ -1,0 +1,194 @@
+"""Why a container that had started gave no environment: how it ended, or what its `import torch` said. Pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import msgspec
+
+from ci_gpu.errors import CiGpuError, ImageError, RunnerError
+
+_LAST_SIGNAL = 64
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a container ended. ``out_of_memory`` is what the engine says of it."""
+
+    code: int
+    out_of_memory: bool = False
+    timed_out: bool = False
+
+    @property
+    def signal(self) -> int:
+        """The signal that ended it: an engine tells 128 + number, a process of the host's -number. 0 if none did."""
+        number = -self.code if self.code < 0 else self.code - 128
+        return number if 0 < number <= _LAST_SIGNAL else 0
+
+    @property
+    def signal_name(self) -> str:
+        try:
+            return signal.Signals(self.signal).name
+        except ValueError:
+            return f"signal {self.signal}"
+
+    @property
+    def killed_from_outside(self) -> bool:
+        """By a SIGKILL that neither we nor the container's own memory limit sent: nothing is known of the image."""
+        return self.signal == signal.SIGKILL and not self.out_of_memory and not self.timed_out
+
+
+def failure(ending: Ending, during: str, kind: str) -> CiGpuError | None:
+    """The error for an end that says by itself what it came from; None for an ordinary exit code.
+
+    ``during`` is what the container did then, such as "`import torch`", ``kind`` that of an error of the image's.
+    """
+    if ending.timed_out:
+        return _too_slow(during)
+    if ending.out_of_memory:
+        return _out_of_memory(during)
+    if ending.killed_from_outside:
+        return _killed(during)
+    return _crashed(ending, during, kind) if ending.signal in _CRASHES else None
+
+
+def python_failure(ending: Ending, log: str) -> CiGpuError | None:
+    """The error for a container that ended before the payload said hello, where its end or Python's words tell more."""
+    files = re.findall(r'File "([^"<]+)", line', log[log.find(_TRACEBACK) :]) if _TRACEBACK in log else []
+    if ending.code != 1 or not files:
+        return failure(ending, "the start of Python", "no-answer")
+    return ImageError(
+        f"Python in the image cannot import its own modules: {log.strip().splitlines()[-1][:300]}",
+        why=f"{files[-1][:300]} is imported in the place of one of Python's own modules, or Python is damaged",
+        remedy="rename that file, or take its folder out of PYTHONPATH; if it is Python's own, reinstall Python",
+        kind="python-broken",
+    )
+
+
+def import_failure(ending: Ending) -> CiGpuError:
+    """The error for a container that ended during `import torch` without a word of ours."""
+    return failure(ending, "`import torch`", "torch-broken") or ImageError(
+        f"`import torch` ended the process (exit code {ending.code})",
+        why="something that is loaded with torch ends the interpreter",
+        remedy="see what it printed in the log; by hand: docker run --rm IMAGE python3 -X importtime -c 'import torch'",
+        kind="torch-broken",
+    )
+
+
+def torch_broken(message: str) -> tuple[str, str]:
+    """Why `import torch` raised this, and what to try."""
+    for pattern, why, remedy in _IMPORT_CAUSES:
+        match = re.search(pattern, message)
+        if match:
+            found = {name: (text or "torch")[:200] for name, text in match.groupdict().items()}
+            return why.format(**found), remedy.format(**found)
+    return _UNKNOWN
+
+
+def _too_slow(during: str) -> CiGpuError:
+    return ImageError(
+        f"{during} did not end in time and was killed",
+        why="a deadlock while it is loaded, or a disk or network file system that is very slow",
+        remedy="run it once more, now that the image is pulled; then by hand, to see where it waits (py-spy dump)",
+        kind="start-timeout",
+    )
+
+
+def _out_of_memory(during: str) -> CiGpuError:
+    return RunnerError(
+        f"{during} was killed: out of memory",
+        why="the container's memory limit, or the memory of the runner, is too small to load the image's libraries",
+        remedy="raise --memory (torch with CUDA needs some gigabytes), or use a runner with more memory",
+        kind="out-of-memory",
+    )
+
+
+def _killed(during: str) -> CiGpuError:
+    return RunnerError(
+        f"{during} was killed from outside (SIGKILL), in two containers one after the other",
+        why="the runner's kernel was short of memory, or something on it ends containers: a clean-up, a supervisor",
+        remedy="journalctl -k shows what the kernel killed, docker events or podman events who ended the container",
+        kind="killed",
+    )
+
+
+def _crashed(ending: Ending, during: str, kind: str) -> CiGpuError:
+    why, remedy = _CRASHES[ending.signal]
+    return ImageError(
+        f"{during} crashed with {ending.signal_name} (exit code {ending.code})", why=why, remedy=remedy, kind=kind
+    )
+
+
+_CRASHES: dict[int, tuple[str, str]] = {
+    signal.SIGILL: (
+        "a library in the image was built for another processor than this runner's",
+        "choose a build for this CPU (lscpu shows its flags), or a runner whose CPU has the instructions",
+    ),
+    signal.SIGSEGV: (
+        "a library in the image crashes when it is loaded: often one that was built for another torch or another libc",
+        "python3 -X faulthandler -c 'import torch' in the image shows where; reinstall the package that it names",
+    ),
+    signal.SIGABRT: (
+        "a library in the image gives up when it is loaded; what it prints before is in the log",
+        "the log names it; two copies of one runtime (OpenMP, protobuf, libstdc++) in one process are the usual reason",
+    ),
+    signal.SIGBUS: (
+        "a library file in the image is cut off, or shared memory is too small",
+        "build or pull the image anew; raise --shm-size",
+    ),
+    signal.SIGFPE: (
+        "a library in the image divides by zero when it is loaded, often on a processor that it does not know",
+        "python3 -X faulthandler -c 'import torch' in the image shows where; choose a newer build of that package",
+    ),
+}
+
+_IMPORT_CAUSES = (
+    (
+        r"standard library module (?P<name>\w+) is shadowed by (?P<file>\S+)",
+        "the file {file} has the name of Python's own module {name}, and is found first",
+        "rename {file}, or take its folder out of PYTHONPATH",
+    ),
+    (
+        r"(?P<file>\S+): version [`'](?P<version>(GLIBCXX|CXXABI)_[\w.]+)' not found.*?(?:required by (?P<by>[^)]+)|$)",
+        "{file} is older than what {by} was built with: it lacks {version}",
+        "another libstdc++ is found first: see LD_LIBRARY_PATH and LD_PRELOAD, or install a newer libstdc++6 (conda: "
+        "libstdcxx-ng) in the image",
+    ),
+    (
+        r"(?P<file>\S+): version [`'](?P<version>GLIBC_[\w.]+)' not found.*?(?:required by (?P<by>[^)]+)|$)",
+        "the C library of the image is older than what {by} was built with: it lacks {version}",
+        "choose a newer base image; glibc cannot be upgraded by a package of Python's",
+    ),
+    (
+        r"(?P<file>[^\s:]+): undefined symbol: (?P<symbol>\S+)",
+        "{file} wants the symbol {symbol}, which no library that is loaded has: one of them is of another version",
+        "LD_DEBUG=libs python3 -c 'import torch' shows them; clear LD_LIBRARY_PATH, and reinstall torch with "
+        "its nvidia-* packages",
+    ),
+    (
+        r"(?P<file>[^\s:]+): (?P<what>file too short|invalid ELF header|wrong ELF class)",
+        "the library {file} is damaged or is for another platform ({what})",
+        "reinstall the package that owns {file}; a Git LFS pointer or a broken layer looks the same",
+    ),
+    (
+        r"(?P<file>lib(?:cu|nv|nccl)[\w.+-]*): cannot open shared object file",
+        "the CUDA library {file} is not in the image, or not where torch looks for it",
+        "reinstall torch with its dependencies (its nvidia-* packages); do not mix wheels of different CUDA versions",
+    ),
+    (
+        r"(?P<file>[^\s:]+): cannot open shared object file",
+        "the library {file}, which torch needs, is not in the image",
+        "install the package of the distribution that has {file} (apt-file search {file})",
+    ),
+    (
+        r"cannot allocate memory in static TLS block",
+        "a library with much thread-local storage was loaded too late",
+        "load it first: LD_PRELOAD with the library that the message names",
+    ),
+)
+
+_UNKNOWN = (
+    "torch is there, and a library that it needs is missing or does not fit",
+    "reinstall torch with its dependencies; do not mix wheels of different CUDA versions",
+)

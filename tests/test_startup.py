@@ -1,0 +1,162 @@
+"""A container that ends before it has told of its environment: who or what ended it, and what to try."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from ci_gpu import guest, startup
+from ci_gpu.errors import CiGpuError
+from ci_gpu.startup import Ending
+from tests.test_guest import FAULTS, Recorder, visit
+
+KILLS_ITSELF = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.fixture
+def started(tmp_path: Path):
+    """What comes of an image with this file beside its torch."""
+
+    def started(source: str, name: str = "torch.py") -> guest.Answers:
+        (tmp_path / name).write_text(source)
+        return guest.examine(visit(FAULTS, wanted=("faults.passes",), env={"PYTHONPATH": str(tmp_path)}), Recorder())
+
+    return started
+
+
+def failure(answers: guest.Answers) -> CiGpuError:
+    assert answers.failure is not None
+    assert answers.failure.why
+    assert answers.failure.remedy
+    return answers.failure
+
+
+def test_a_kill_from_outside_during_the_import_is_tried_again(started, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    answers = started(f"""
+import os, signal, sys
+if not os.path.exists({str(mark)!r}):
+    open({str(mark)!r}, "w").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.path.remove({str(tmp_path)!r})
+del sys.modules["torch"]
+import torch
+""")
+
+    assert mark.exists()
+    assert answers.failure is None, answers.failure and answers.failure.what
+    assert [result.outcome for result in answers.results] == ["passed"]
+
+
+def test_a_kill_from_outside_that_comes_again_is_the_runner_s(started) -> None:
+    error = failure(started(KILLS_ITSELF))
+
+    assert (error.kind, error.exit_code) == ("killed", 3)
+    assert "SIGKILL" in error.what
+
+
+def test_a_kill_before_the_payload_speaks_is_the_runner_s_too(tmp_path: Path) -> None:
+    python, count = tmp_path / "python", tmp_path / "count"
+    python.write_text(f"#!/bin/sh\necho x >> {count}\necho starting\nkill -9 $$\n")
+    python.chmod(0o755)
+    error = failure(guest.examine(visit(FAULTS, pythons=(str(python),)), Recorder()))
+
+    assert (error.kind, error.exit_code) == ("killed", 3)
+    assert count.read_text() == "x\nx\n"
+
+
+@pytest.mark.parametrize("name", ["SIGILL", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE"])
+def test_a_crash_of_the_import_is_the_image_s_and_the_signal_is_named(started, name: str) -> None:
+    error = failure(started(f"import os, signal; os.kill(os.getpid(), signal.{name})"))
+
+    assert (error.kind, error.exit_code) == ("torch-broken", 4)
+    assert name in error.what
+    assert ("processor" in error.why) is (name in ("SIGILL", "SIGFPE"))
+
+
+def test_an_import_that_never_ends_is_too_slow_and_no_kill(started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest, "STARTUP_SECONDS", 1)
+    error = failure(started("import time; time.sleep(1000)"))
+
+    assert (error.kind, error.exit_code) == ("start-timeout", 4)
+
+
+def test_an_engine_tells_of_signals_as_128_and_more() -> None:
+    assert Ending(code=139).signal == signal.SIGSEGV
+    assert Ending(code=-11).signal == signal.SIGSEGV
+    assert [Ending(code=code).signal for code in (0, 1, 127, 255)] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("changes", [{"out_of_memory": True}, {"timed_out": True}])
+def test_what_we_or_the_limit_killed_was_not_killed_from_outside(changes: dict[str, bool]) -> None:
+    assert Ending(code=137).killed_from_outside
+    assert not Ending(code=137, **changes).killed_from_outside
+
+
+def test_a_memory_limit_is_told_from_a_kill() -> None:
+    error = startup.import_failure(Ending(code=137, out_of_memory=True))
+
+    assert (error.kind, error.exit_code) == ("out-of-memory", 3)
+    assert "--memory" in error.remedy
+
+
+def test_the_file_that_shadows_a_module_of_python_s_is_named(started, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import logging; logging.getLogger()")
+    error = failure(started("pass", name="logging.py"))
+
+    assert error.kind == "torch-broken"
+    assert f"shadowed by {tmp_path / 'logging.py'}" in error.what
+    assert str(tmp_path / "logging.py") in error.remedy
+
+
+def test_a_shadow_that_keeps_even_our_payload_from_starting_is_named(started, tmp_path: Path) -> None:
+    error = failure(started("raise AttributeError('no such thing')", name="tempfile.py"))
+
+    assert (error.kind, error.exit_code) == ("python-broken", 4)
+    assert str(tmp_path / "tempfile.py") in error.why
+
+
+SAID = {
+    "an old libstdc++": (
+        "ImportError: /usr/lib/x86_64-linux-gnu/libstdc++.so.6: version `GLIBCXX_3.4.30' not found "
+        "(required by /opt/site/torch/lib/libtorch_cpu.so)",
+        ("GLIBCXX_3.4.30", "/opt/site/torch/lib/libtorch_cpu.so"),
+        "libstdc++6",
+    ),
+    "an old libc": (
+        "ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /opt/libgomp.so.1)",
+        ("GLIBC_2.34", "/opt/libgomp.so.1"),
+        "newer base image",
+    ),
+    "a symbol that is missing": (
+        "ImportError: /opt/site/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommRegister",
+        ("/opt/site/torch/lib/libtorch_cuda.so", "ncclCommRegister"),
+        "LD_DEBUG=libs",
+    ),
+    "a library that is cut off": (
+        "OSError: /usr/lib/x86_64-linux-gnu/libstdc++.so.6: file too short",
+        ("/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "file too short"),
+        "reinstall the package",
+    ),
+    "a CUDA library": (
+        "OSError: libcudart.so.12: cannot open shared object file: No such file or directory",
+        ("libcudart.so.12",),
+        "nvidia-*",
+    ),
+    "a library of the distribution": (
+        "ImportError: libgomp.so.1: cannot open shared object file: No such file or directory",
+        ("libgomp.so.1",),
+        "package of the distribution",
+    ),
+    "something else": ("ImportError: it is Monday", ("a library that it needs",), "reinstall torch"),
+}
+
+
+@pytest.mark.parametrize(("message", "named", "remedy"), SAID.values(), ids=SAID)
+def test_the_loader_s_words_name_library_and_symbol(message: str, named: tuple[str, ...], remedy: str) -> None:
+    why, what_to_try = startup.torch_broken(message)
+
+    assert all(name in why for name in named)
+    assert remedy in what_to_try
