@@ -133,6 +133,24 @@ def test_a_report_that_was_read_from_a_file_is_judged_alike(images: tuple[ImageR
     ]
 
 
+def test_a_skip_is_neither_a_pass_nor_a_touch_and_the_first_tells_why() -> None:
+    skipped = (result("a.a", "skipped", message="no"), result("a.b", "skipped", message="neither", used_gpu=False))
+    (reason,) = verdict(image(*skipped)).reasons
+
+    assert (reason.kind, reason.subject) == ("all-skipped", "a")
+    assert reason.message == "every check of this family was skipped: no"
+
+
+@pytest.mark.parametrize("outcome", ["zzz", "", "Passed"])
+def test_a_foreign_outcome_is_one_reason(outcome: str) -> None:
+    assert kinds(verdict(image(result(), result("a.b", outcome, used_gpu=False)))) == ["foreign"]
+
+
+@pytest.mark.parametrize("samples", [(0.5,), (1e-9,), (1000.0,)])
+def test_a_metric_may_be_small_and_may_reach_its_limit(samples: tuple[float, ...]) -> None:
+    assert verdict(image(result(metrics=(metric(*samples, limit=1000.0),)))).exit_code == 0
+
+
 def test_every_rule_of_the_table_has_its_own_words() -> None:
     for images, _, kind in RED.values():
         reasons = [reason for reason in verdict(*images).reasons if reason.kind == kind]
@@ -166,6 +184,7 @@ def test_what_no_retry_can_mend_decides_the_exit_code(codes: tuple[int, ...], co
         ("0", TWO_GPUS, (GPU,), 0),
         ("GPU-2", TWO_GPUS, (GPU,), 0),
         ("0", TWO_GPUS, (), 3),
+        ("0", (), TWO_GPUS, 0),
     ],
 )
 def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: tuple[Gpu, ...], code: int) -> None:
@@ -228,6 +247,18 @@ def test_a_stub_is_named_with_its_file_and_the_variable_that_led_there() -> None
     )
 
 
+def test_where_nothing_is_known_of_the_inside_no_gpu_was_seen() -> None:
+    (reason,) = verdict(image(result(), environment=None)).reasons
+
+    assert reason.message == "1 GPU asked for, 0 seen inside the image (no GPU answers)"
+
+
+def test_a_path_that_is_not_the_cause_is_not_named() -> None:
+    blind = environment(gpus=(), gpu_error="No CUDA GPUs are available", variables={"LD_LIBRARY_PATH": "/opt"})
+
+    assert "/opt" not in verdict(image(not_made("no-gpu"), environment=blind)).reasons[0].message
+
+
 def test_a_cause_that_no_table_knows_folds_nothing() -> None:
     invented = (result("a.a", "error", cause="aliens"), result("a.b", "error", cause="aliens"))
     found = verdict(image(result(), *invented))
@@ -271,6 +302,12 @@ class TestWhoIsBlamed:
 
         assert (reason.exit_code, reason.kind, reason.subject) == (1, "cpu-build", "")
         assert (reason.message, reason.dependents) == ("torch was built without CUDA", ("a.b", "a.c"))
+
+    def test_of_a_single_check_that_was_not_made_and_of_several_the_first_remedy_is_told(self) -> None:
+        first, other = (result(name, "error", kind="not-made", cause="cpu-build", hint=name) for name in ("a.b", "a.c"))
+
+        assert verdict(image(result(), first)).reasons[0].dependents == ("a.b",)
+        assert verdict(image(result(), first, other)).reasons[0].remedy == "a.b"
 
     def test_a_check_that_bears_the_cause_speaks_for_those_that_were_not_made(self) -> None:
         bearer = result("z.z", "failed", kind="wrong", cause="cpu-build", message="a CPU build", hint="pin it")
@@ -316,11 +353,15 @@ class TestOnABrokenGpu:
 
 def test_an_engine_that_is_down_is_one_reason_for_all_images() -> None:
     down = Failure(kind="engine-missing", exit_code=3, what="no container engine works here")
+    again = Failure(kind="engine-missing", exit_code=3, what="no container engine works here", remedy="another")
     other = Failure(kind="engine-missing", exit_code=3, what="podman: command not found")
-    found = verdict(*(image(failure=down, results=(), name=name) for name in ("old", "new", "newest")))
-    (reason,) = found.reasons
+    for failures in ((down, again), (down, again, down)):
+        found = verdict(*(image(failure=one, results=(), name=str(number)) for number, one in enumerate(failures)))
+        (reason,) = found.reasons
+        assert (found.exit_code, reason.image, reason.message) == (3, "", "no container engine works here")
+        assert reason.remedy == ""
 
-    assert (found.exit_code, reason.image, reason.message) == (3, "", "no container engine works here")
+    assert verdict(image(failure=down, results=())).reasons[0].image == "image"
     assert len(verdict(image(failure=down), image(failure=other)).reasons) == 2
     assert len(verdict(image(failure=down), image(result())).reasons) == 1
     assert verdict(image(failure=down), image(result())).reasons[0].image == "image"
@@ -513,6 +554,28 @@ def test_a_base_that_could_not_be_examined_leaves_the_promise_of_a_comparison_op
     report = msgspec.structs.replace(REPORT, images=(image(result()), gone), trial=trial)
 
     assert judge(report).exit_code == 3
+
+
+def test_the_first_of_the_metrics_in_doubt_tells_why() -> None:
+    doubtful = (compared("inconclusive", reason="noise"), compared("inconclusive", reason="clocks"))
+
+    assert judged_trial(*doubtful).reasons[0].message == "nothing could be concluded: noise"
+
+
+def test_a_trial_that_was_read_from_a_file_is_judged_alike() -> None:
+    images = image(result(), name="head"), image(result(outcome="failed"), name="base")
+    report = msgspec.structs.replace(
+        REPORT, images=images, trial=Trial(base="base", head="head", metrics=(ONE_UNCHANGED,))
+    )
+
+    assert judge(msgspec.json.decode(msgspec.json.encode(report), type=RunReport)).exit_code == 0
+
+
+@pytest.mark.parametrize("interval", [{"low": 0.1}, {"high": 0.1}])
+def test_half_an_interval_is_none(interval: dict[str, float]) -> None:
+    (reason,) = judged_trial(compared("regressed", change=0.05, **interval), ONE_UNCHANGED).reasons
+
+    assert reason.message == "regressed by +5.0% against base"
 
 
 def test_the_words_of_a_regression_carry_its_numbers() -> None:
