@@ -46,7 +46,7 @@ from ci_gpu.model import (
     Trial,
     Verdict,
 )
-from ci_gpu.payload import cuda_errors
+from ci_gpu.payload import cuda_errors, drivers
 from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Metric, NeedsGpu, NotHere
 
 _PRECEDENCE = (1, 4, 3)
@@ -203,12 +203,15 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
 
 
 def _meaning(cause: cuda_errors.Cause, inside: Environment | None) -> str:
-    """With the file that a library came from, and the variable that led there, where these are the cause."""
-    if not inside or cause.id not in ("stub-libcuda", "compat-mismatch", "compat-unsupported"):
-        return cause.meaning
-    path = inside.variables.get("LD_LIBRARY_PATH", "")
-    named = f": {inside.libcuda}" if inside.libcuda else ""
-    return f"{cause.meaning}{named}{f', by LD_LIBRARY_PATH={path}' if path else ''}"
+    """With the file and the variable that it came from, or the versions that do not go together."""
+    if inside and cause.id in ("stub-libcuda", "compat-mismatch", "compat-unsupported"):
+        path = inside.variables.get("LD_LIBRARY_PATH", "")
+        named = f": {inside.libcuda}" if inside.libcuda else ""
+        return f"{cause.meaning}{named}{f', by LD_LIBRARY_PATH={path}' if path else ''}"
+    if inside and cause.id == "driver-too-old" and inside.driver:
+        needed = drivers.needed(inside.torch_cuda)
+        return f"{cause.meaning}: it is {inside.driver}, and CUDA {inside.torch_cuda} needs {needed or 'a newer one'}"
+    return cause.meaning
 
 
 def _seen(image: ImageReport) -> int:

@@ -8,11 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ci_gpu import config, pipeline
 from ci_gpu.model import Reason, Summary
 from ci_gpu.payload.wire import CheckResult
+from ci_gpu.verdict import judge
 from tests.needs import module
 from tests.test_guest import Recorder
 
@@ -82,6 +86,19 @@ class TestTorchWithoutCuda:
 
     def test_lets_nothing_pass(self, cpu_build: Summary) -> None:
         assert not [result.check for result in results(cpu_build).values() if result.outcome == "passed"]
+
+
+@given(st.data())
+def test_any_part_of_such_a_plan_is_one_reason_of_the_image_and_nothing_passes(cpu_build: Summary, data: Any) -> None:
+    checks = data.draw(st.lists(st.sampled_from(sorted(results(cpu_build))), min_size=1, unique=True))
+    kept = tuple(result for name, result in results(cpu_build).items() if name in checks)
+    image = msgspec.structs.replace(cpu_build.report.images[0], results=kept, planned=tuple(checks))
+    found = judge(msgspec.structs.replace(cpu_build.report, images=(image,)))
+    (reason,) = found.reasons
+
+    assert (found.exit_code, reason.cause) == (1, "cpu-build")
+    assert {reason.subject, *reason.dependents} - {""} == set(checks)
+    assert not [result.check for result in kept if result.outcome == "passed"]
 
 
 def test_where_no_check_bears_the_cause_the_cause_speaks_itself(tmp_path: Path) -> None:

@@ -253,6 +253,16 @@ def test_where_nothing_is_known_of_the_inside_no_gpu_was_seen() -> None:
     assert reason.message == "1 GPU asked for, 0 seen inside the image (no GPU answers)"
 
 
+def test_a_driver_that_is_too_old_is_named_with_what_is_needed() -> None:
+    old = environment(gpus=(), driver="470.57.02", gpu_error="CUDA driver version is insufficient")
+    (reason,) = verdict(image(not_made("driver-too-old"), environment=old)).reasons
+    unnamed = environment(gpus=(), gpu_error=old.gpu_error)
+    (unknown,) = verdict(image(not_made("driver-too-old"), environment=unnamed)).reasons
+
+    assert reason.message.endswith(" can run on: it is 470.57.02, and CUDA 12.8 needs 525.60.13)")
+    assert unknown.message.endswith(" can run on)")
+
+
 def test_a_path_that_is_not_the_cause_is_not_named() -> None:
     blind = environment(gpus=(), gpu_error="No CUDA GPUs are available", variables={"LD_LIBRARY_PATH": "/opt"})
 
