@@ -112,3 +112,12 @@ def parse(text: str) -> dict[str, str]:
         name, _, delimiter = line.partition("<<")
         outputs[name] = "\n".join(iter(lambda lines=lines: next(lines), delimiter))  # type: ignore[misc]
     return outputs
+
+
+def test_an_annotation_says_what_else_its_cause_kept_from_being_made() -> None:
+    (line,) = actions.error_commands(samples.cpu_build())
+
+    assert (
+        "compatibility.cuda_build: torch 2.9.0 is a CPU build, and 4 checks that could not be made because of it"
+        in line
+    )

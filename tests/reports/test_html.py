@@ -183,3 +183,18 @@ class TestAComparison:
     def test_a_verdict_that_is_no_word_of_ours_is_not_comparable(self):
         root = page(samples.comparison(trial=trials.trial(metrics=(trials.comparison(verdict="<b>great</b>"),))))
         assert root.xpath("string(//table[@class='comparisons']//td[last()]/span)") == "≠not comparable"
+
+
+def test_what_could_not_be_made_is_one_row_with_its_checks_folded():
+    root = page(samples.cpu_build())
+    rows = root.xpath("//table[contains(@class, 'checks')]/tbody/tr")
+    assert len(rows) == 2
+    assert [node.text_content() for node in rows[1].xpath("th//code")] == [
+        "matmul.float64",
+        "matmul.float32",
+        "matmul.float16",
+        "matmul.bfloat16",
+    ]
+    assert rows[1].xpath("th/details/summary/text()") == ["and 3 more"]
+    (reason,) = root.xpath("//ol[@class='reasons']/li")
+    assert reason.xpath("details/summary/text()") == ["and 4 checks that could not be made because of it"]

@@ -135,6 +135,16 @@ START: dict[str, State] = {
     ),
 }
 
+START |= {
+    "killed from outside while it starts, twice": runner("killed", "SIGKILL", docker={}, torch={"killed": 9}),
+    "a torch that crashes when it is imported": image(
+        "torch-broken", "SIGSEGV", code=4, docker={}, torch={"killed": 11}
+    ),
+    "killed while it starts: out of memory": runner(
+        "out-of-memory", docker={"state": {"OOMKilled": True}}, torch={"killed": 9}
+    ),
+}
+
 LINKED = "libcuda.so.1: cannot open shared object file: No such file or directory"
 START |= {
     "a torch that is linked to libcuda, and none is handed in": runner(

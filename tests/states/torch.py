@@ -16,7 +16,7 @@ STATE = json.loads(os.environ["STATE_TORCH"])
 if STATE.get("broken"):
     raise ImportError(STATE["broken"])
 if STATE.get("killed"):
-    os.kill(os.getpid(), 9)
+    os.kill(os.getpid(), STATE["killed"])
 
 __version__ = STATE["version"]
 version = SimpleNamespace(cuda=STATE["cuda"], hip=None)
