@@ -72,7 +72,7 @@ def test_what_the_image_sees_is_what_the_host_would(examined, nvml_stub: Path) -
     (seen,) = answers.telemetry
 
     assert [result.outcome for result in answers.results] == ["passed", "error", "passed"]
-    assert len(seen.states) >= 4  # the first, two or more in between, the last
+    assert len(seen.states) >= 3  # the first, what is in between, the last
     assert {(state.sm_mhz, state.memory_mhz, state.temperature, state.power) for state in seen.states} == {
         (1980, 2619, 40, 350.5)
     }
