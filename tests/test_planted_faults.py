@@ -306,8 +306,11 @@ def test_without_a_fault_the_same_checks_are_green(check: str, monkeypatch: pyte
     ("check", "facts", "note"),
     [
         ("driver", {"driver": "535.104.05"}, "minor-version compatibility; PTX"),
-        ("driver", {"driver": "535.104.05", "nvml_cuda": "12.2"}, "a compatibility libcuda is in use"),
-        ("driver", {"driver": "", "nvml_cuda": ""}, "the kernel decides"),
+        (
+            "driver",
+            {"driver": "535.104.05", "libcuda": "/c/libcuda.so.570.26"},
+            "570.26 over the kernel driver 535.104.05",
+        ),
         ("architectures", {"gpus": (RTX5090,), "arch_list": ("sm_90", "compute_90")}, "PTX is compiled"),
     ],
 )
@@ -320,14 +323,22 @@ def test_what_works_with_a_catch_is_green_with_a_note(
     assert note in result.notes[0]
 
 
+def test_a_driver_of_which_nothing_is_known_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = look("compatibility.driver", monkeypatch, {"driver": "", "nvml_cuda": ""}, {})
+
+    assert (result.outcome, result.kind) == ("skipped", "not-applicable")
+    assert "the kernel decides" in result.message
+
+
 STUB = """
 #include <string.h>
+int cuDriverGetVersion(int *version) { *version = 12080; return 0; }
 int nvmlInit_v2(void) { return 0; }
 int nvmlShutdown(void) { return 0; }
 int nvmlSystemGetDriverVersion(char *text, unsigned size) { strncpy(text, "470.57.02", size); return 0; }
-int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 11040; return 0; }
+/* "by calling cuDriverGetVersion()" of the libcuda that is found: NVML's reference */
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { return cuDriverGetVersion(version); }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = 0; return 0; }
-int cuDriverGetVersion(int *version) { *version = 12080; return 0; }
 """
 
 SEES = """
@@ -343,12 +354,13 @@ print(perform.check("compatibility.driver", "ci_gpu.payload.checks.compatibility
 def test_the_driver_s_own_libraries_are_really_asked(tmp_path: Path) -> None:
     """Two libraries under the driver's names, of an old driver with a newer compatibility libcuda over it."""
     (tmp_path / "stub.c").write_text(STUB)
-    for name in ("libnvidia-ml.so.1", "libcuda.so.1"):
+    for name in ("libnvidia-ml.so.1", "libcuda.so.570.26"):
         argv = [program("cc"), "-shared", "-fPIC", "-o", str(tmp_path / name), str(tmp_path / "stub.c")]
         subprocess.run(argv, check=True, capture_output=True)
+    (tmp_path / "libcuda.so.1").symlink_to("libcuda.so.570.26")
     env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", SEES], env=env, capture_output=True, text=True, check=True)
     facts, notes = done.stdout.splitlines()
 
-    assert facts == '["470.57.02", "11.4", "12.8"]'
-    assert "it knows CUDA 12.8, the driver 11.4" in notes
+    assert facts == '["470.57.02", "12.8", "12.8"]'
+    assert "570.26 over the kernel driver 470.57.02" in notes

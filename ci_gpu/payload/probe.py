@@ -94,6 +94,14 @@ def loaded_libraries(prefix: str) -> Set[str]:
     return {path for path in paths if os.path.basename(path).startswith(prefix)}
 
 
+def files_beside(path: str) -> Tuple[str, ...]:
+    """The names in the folder of a file; empty if there is none."""
+    try:
+        return tuple(sorted(os.listdir(os.path.dirname(path)))) if path else ()
+    except OSError:
+        return ()
+
+
 def gpu_error(torch: Any) -> str:
     """Why there is no GPU, in the words of the driver or of torch; empty if there is one."""
     try:

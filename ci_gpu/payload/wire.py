@@ -175,7 +175,7 @@ class Environment:
     """What is inside the image, and what the image sees of the machine. Empty means absent or unknown.
 
     ``driver`` is the kernel driver (NVML); ``driver_cuda`` the CUDA version of the libcuda that is loaded here,
-    ``nvml_cuda`` that of the kernel driver: where they differ, a compatibility libcuda is in use. ``packages`` are
+    ``nvml_cuda`` what NVML says, which asks the libcuda that it finds, a compatibility one too. ``packages`` are
     normalised names and versions of the distributions that Python finds, at most `MOST_PACKAGES`, the first by name.
     ``libcuda`` is the path of the libcuda that is loaded here. ``import_seconds`` is what `import torch` took.
     """

@@ -32,6 +32,22 @@ TABLE = json.loads(Path(__file__).with_name("data").joinpath("torch_arch_table.j
         ("7.2", "sm_70", "none"),  # Jetson
         ("8.7", "sm_80 sm_87", "sass"),
         ("5.2", "", "none"),
+        ("8.9", "sm_87", "none"),  # nor does Jetson's code run on others
+        ("7.5", "sm_72", "none"),
+        ("6.2", "sm_61", "none"),
+        ("5.3", "sm_50", "none"),
+        ("8.7", "sm_80 compute_80", "ptx"),
+        ("10.1", "sm_110", "sass"),  # Thor, before and after it was renamed
+        ("11.0", "sm_101", "sass"),
+        ("11.0", "sm_101a", "sass"),
+        ("10.1", "sm_100 sm_100f", "none"),
+        ("12.1", "sm_120f", "sass"),
+        ("12.0", "sm_121f", "none"),
+        ("9.0", "compute_90a", "ptx"),
+        ("10.3", "compute_100a", "none"),
+        ("10.3", "compute_100f", "ptx"),
+        ("12.0", "compute_100f", "none"),
+        ("3.7", "sm_37", "sass"),
         ("9.0", "rubbish sm_ compute_x", "none"),
     ],
 )
@@ -61,3 +77,38 @@ def test_builds_that_people_ask_about(torch: str, cuda: str, capability: str, st
     build = next(each for each in TABLE["builds"] if (each["torch"], each["cuda"]) == (torch, cuda))
 
     assert coverage(capability, [*build["sass"], *build.get("ptx", ())]) == state
+
+
+SINGLE = {53: [53], 62: [62], 72: [72], 87: [87], 101: [101, 110], 110: [101, 110]}
+EXCLUDED = {50: 53, 52: 53, 60: 62, 61: 62, 70: 72, 80: 87, 86: 87, 100: 101}
+FROM_MINOR = (50, 52, 60, 61, 70, 75, 80, 86, 89, 90, 100, 103, 120, 121)
+DEVICES = (37, 50, 52, 53, 60, 61, 62, 70, 72, 75, 80, 86, 87, 88, 89, 90, 100, 101, 103, 110, 120, 121)
+"""DEVICE_REQUIREMENT of torch/cuda/__init__.py in the wheel of torch 2.14.1, as data."""
+
+
+def runs(code: int, device: int, cuda: tuple[int, int]) -> bool:
+    """The same rule as that table has it: which devices code for this architecture runs on."""
+    if code in SINGLE:
+        return device in SINGLE[code]
+    excluded = EXCLUDED.get(code) if cuda < (13, 2) or code not in (70, 80, 86) else None
+    return device // 10 == code // 10 and device >= code and device != excluded
+
+
+@pytest.mark.parametrize("cuda", ["", "12.8", "13.1", "13.2", "13.4", "14.0"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_each_pair_is_as_torch_s_own_table_has_it(device: int, cuda: str) -> None:
+    version = tuple(int(part) for part in (cuda or "0.0").split("."))
+    for code in (*SINGLE, *FROM_MINOR):
+        expected = "sass" if runs(code, device, version) else "none"
+
+        assert coverage(f"{device // 10}.{device % 10}", [f"sm_{code}"], cuda) == expected, (code, device, cuda)
+
+
+@pytest.mark.parametrize("build", TABLE["builds"], ids=lambda build: f"{build['torch']}+{build['cuda']}")
+def test_each_device_of_each_build_is_as_torch_s_own_table_has_it(build: dict[str, Any]) -> None:
+    version = tuple(int(part) for part in build["cuda"].split("."))
+    codes = [int(name.removeprefix("sm_")) for name in build["sass"]]
+    for device in DEVICES:
+        expected = any(runs(code, device, version) for code in codes)
+
+        assert (coverage(f"{device // 10}.{device % 10}", build["sass"], build["cuda"]) == "sass") == expected, device

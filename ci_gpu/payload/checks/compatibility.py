@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Iterable, List
+from typing import Any, Iterable
 
-from .. import archs, cuda_errors, drivers, probe
+from .. import archs, cuda_errors, drivers, probe, tags
 from ..needs import needs_gpu, without_gpu
-from ..wire import Environment, Fact, Fail, Note
+from ..wire import Environment, Fact, Fail, NeedsGpu, Note, NotHere, Skip
 
 
 @without_gpu
 def check_cuda_build(device: str) -> Iterable[Any]:
     """torch is the CUDA build that the image's tag promises."""
     found = probe.environment()
-    tag = _tag()
+    reference = os.environ.get("CI_GPU_IMAGE", "")
     yield Fact("torch", found.torch)
     yield Fact("CUDA of the build", found.torch_cuda or "none")
-    yield Fact("tag", tag or "none")
-    if not found.torch_cuda and (device == "cuda" or _named(tag, _CUDA)):
+    yield Fact("tag", tags.tag_of(reference) or "none")
+    wrong = tags.contradictions(reference, found)
+    if not found.torch_cuda and (device == "cuda" or any("is a CPU build" in line for line in wrong)):
         raise Fail(
-            f"torch {found.torch} is a CPU build" + (f" under the tag {tag!r}" if tag else ""),
+            "; ".join(wrong) or f"torch {found.torch} is a CPU build",
             "something installed torch from an index without CUDA over it: pin torch to its +cu… build",
             cause="cpu-build",
         )
-    wrong = [line for line in _contradictions(tag, found) if line]
     if wrong:
         raise Fail("; ".join(wrong), "the tag and its content disagree: rebuild the image, or correct the tag")
-    if not found.torch_cuda:
-        yield Note("torch is a CPU build: no GPU would be used")
+    if not any(tags.promises(reference)):
+        raise NotHere("the image's tag names no version of torch, CUDA or cuDNN")
 
 
 def check_architectures(device: str) -> Iterable[Any]:
     """The build has machine code for every GPU it sees."""
     found = probe.environment()
     yield Fact("built for", " ".join(found.arch_list) or "no GPU at all")
+    if not found.gpus:
+        raise NeedsGpu("needs a GPU to compare the build with; none is visible")
     yield from _coverage(found)
 
 
@@ -56,30 +58,41 @@ def check_gpus(device: str) -> Iterable[Any]:
 
 @needs_gpu
 def check_driver(device: str) -> Iterable[Any]:
-    """The driver runs the CUDA that is really loaded: natively, by minor-version compatibility, or not at all."""
+    """The driver runs the CUDA that is loaded: natively, by minor-version or forward compatibility, or not at all."""
     found = probe.environment()
     cuda = found.cuda_runtime or found.torch_cuda
-    state = drivers.judge(cuda, found.driver)
+    libcuda = drivers.libcuda_version(found.libcuda, probe.files_beside(found.libcuda))
+    state = drivers.judge(cuda, found.driver, libcuda)
     yield Fact("driver", found.driver or "unknown", f"{drivers.NATIVE.get(cuda, '?')} or newer to be native")
+    yield Fact("libcuda", libcuda or "unknown")
     yield Fact("CUDA that is loaded", cuda or "none")
     yield Fact("state", state)
-    if found.driver_cuda and found.nvml_cuda and found.driver_cuda != found.nvml_cuda:
-        yield Note(
-            f"a compatibility libcuda is in use: it knows CUDA {found.driver_cuda}, the driver {found.nvml_cuda}"
-        )
-    elif state == drivers.TOO_OLD:
+    if not found.gpus and not found.driver:
+        raise Fail("there is no driver: neither NVML nor a GPU answers", "run nvidia-smi on the host")
+    if state == drivers.TOO_OLD:
         raise Fail(
             f"driver {found.driver} is too old for CUDA {cuda}: it needs {drivers.needed(cuda)}",
             "update the driver on the runners, or choose an image of an older CUDA",
             cause="driver-too-old",
         )
-    elif state == drivers.MINOR_VERSION:
+    if state == drivers.UNKNOWN:
+        raise Skip(f"nothing is known here of CUDA {cuda or '?'} on driver {found.driver or '?'}: the kernel decides")
+    yield from _caught(state, cuda, libcuda, found)
+
+
+def _caught(state: str, cuda: str, libcuda: str, found: Environment) -> Iterable[Note]:
+    """What runs with a catch."""
+    if state == drivers.MINOR_VERSION:
         yield Note(
             f"driver {found.driver} is older than CUDA {cuda}'s own: kernels in the image run by minor-version "
             "compatibility; PTX, and whatever compiles to it at run time, does not"
         )
-    elif state == drivers.UNKNOWN:
-        yield Note(f"nothing is known here of CUDA {cuda or '?'} on driver {found.driver or '?'}: the kernel decides")
+    if state == drivers.FORWARD:
+        doubt = drivers.compat_doubt(found.driver, libcuda, (gpu.name for gpu in found.gpus))
+        yield Note(
+            f"a compatibility libcuda is in use: {libcuda} over the kernel driver {found.driver}"
+            + (f". NVIDIA does not support this: {doubt}" if doubt else "")
+        )
 
 
 @needs_gpu
@@ -121,45 +134,8 @@ def check_libraries(device: str) -> Iterable[Any]:
         )
 
 
-_CUDA = re.compile(r"(?:cuda|cu)(\d+)\.?(\d)")
-_TORCH = re.compile(r"^v?(\d+\.\d+(?:\.\d+)?)(?=-|$)")
-_CUDNN = re.compile(r"cudnn(\d+)")
-
-
-def _tag() -> str:
-    reference = os.environ.get("CI_GPU_IMAGE", "").partition("@")[0]
-    return reference.rpartition("/")[2].partition(":")[2]
-
-
-def _named(tag: str, pattern: Any) -> str:
-    match = pattern.search(tag)
-    return ".".join(match.groups()) if match else ""
-
-
-def _contradictions(tag: str, found: Environment) -> List[str]:
-    """What the tag says and the image does not keep."""
-    cuda, torch, cudnn = _named(tag, _CUDA), _named(tag, _TORCH), _named(tag, _CUDNN)
-    if not (cuda or "pytorch" in os.environ.get("CI_GPU_IMAGE", "")):
-        torch = ""  # the number at the head of some other image's tag is its own version, not torch's
-    return [
-        f"the tag says CUDA {cuda}, torch was built for {found.torch_cuda}"
-        if cuda not in ("", found.torch_cuda)
-        else "",
-        f"the tag says torch {torch}, {found.torch} is inside" if not _starts(found.torch, torch) else "",
-        f"the tag says cuDNN {cudnn}, {found.cudnn} is inside"
-        if found.cudnn and not _starts(found.cudnn, cudnn)
-        else "",
-    ]
-
-
-def _starts(version: str, beginning: str) -> bool:
-    """Whether 2.9.0+cu128 begins with 2.9, part by part."""
-    parts = re.split(r"[.+]", beginning) if beginning else []
-    return re.split(r"[.+]", version)[: len(parts)] == parts
-
-
 def _coverage(found: Environment) -> Iterable[Any]:
-    states = {gpu: archs.coverage(gpu.capability, found.arch_list) for gpu in found.gpus}
+    states = {gpu: archs.coverage(gpu.capability, found.arch_list, found.torch_cuda) for gpu in found.gpus}
     for gpu, state in states.items():
         yield Fact(
             f"{gpu.name} ({gpu.capability})", {"sass": "machine code", "ptx": "PTX only", "none": "nothing"}[state]

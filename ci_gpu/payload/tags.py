@@ -1,0 +1,197 @@
+"""What the tag of an image promises of its torch, CUDA and cuDNN, and whether the image keeps it. Pure.
+
+A number in a tag counts only where its form says what it is a version of. A false alarm is worse than silence: the
+number at the head of a tag is most often that of the application.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import List, NamedTuple, Optional, Tuple
+
+from .wire import Environment
+
+Numbers = Tuple[int, ...]
+
+
+class Promise(NamedTuple):
+    """What a tag says. Empty: nothing. Where there are several versions, one that is kept is enough."""
+
+    torch: Tuple[str, ...] = ()
+    cuda: Tuple[Numbers, ...] = ()
+    cudnn: Numbers = ()
+    rocm: bool = False
+
+
+def contradictions(reference: str, found: Environment) -> List[str]:
+    """What the tag of ``reference`` says and the image does not keep, one line each."""
+    promise = promises(reference)
+    lines = (_wrong_cuda(promise, found, tag_of(reference)), _wrong_torch(promise, found), _wrong_cudnn(promise, found))
+    return [line for line in lines if line]
+
+
+def promises(reference: str) -> Promise:
+    """What the tag of an image says about the torch inside; a reference without a tag says nothing."""
+    repository, tag = _repository(reference), tag_of(reference)
+    return Promise(_torch(repository, tag), _cuda(repository, tag), _cudnn(repository, tag), _is_rocm(tag))
+
+
+def _wrong_cuda(promise: Promise, found: Environment, tag: str) -> str:
+    inside = _numbers(found.torch_cuda)
+    if promise.rocm and not promise.cuda:
+        return f"the tag says ROCm, torch was built for CUDA {found.torch_cuda}" if inside else ""
+    if not promise.cuda or any(inside[: len(wanted)] == wanted for wanted in promise.cuda):
+        return ""
+    if not inside and "+rocm" not in found.torch:
+        return f"torch {found.torch} is a CPU build under the tag {tag!r}"
+    said = " or ".join(".".join(map(str, wanted)) for wanted in promise.cuda)
+    return f"the tag says CUDA {said}, torch was built for {found.torch_cuda or 'ROCm'}"
+
+
+def _wrong_torch(promise: Promise, found: Environment) -> str:
+    if not promise.torch or any(_is_torch(wanted, found.torch) for wanted in promise.torch):
+        return ""
+    return f"the tag says torch {' or '.join(promise.torch)}, {found.torch} is inside"
+
+
+def _wrong_cudnn(promise: Promise, found: Environment) -> str:
+    inside = _cudnn_numbers(found.cudnn)
+    if not inside or inside[: len(promise.cudnn)] == promise.cudnn:
+        return ""
+    return f"the tag says cuDNN {'.'.join(map(str, promise.cudnn))}, {found.cudnn} is inside"
+
+
+def _is_torch(wanted: str, inside: str) -> bool:
+    """Whether ``2.9.0+cu128`` is what ``2.9``, ``290`` (no dots) or ``2.9.0`` names; of a nightly also its day."""
+    release = _release(inside)
+    if "." not in wanted:
+        return "".join(map(str, release)).startswith(wanted)
+    if release[: len(_release(wanted))] != _release(wanted):
+        return False
+    day, day_inside = _day(wanted), _day(inside)
+    return not day or day == day_inside or (not day_inside and re.match(r"[\d.]+a", inside) is not None)
+
+
+def _release(version: str) -> Numbers:
+    match = re.match(r"\d+(\.\d+)*", version)
+    return _numbers(match.group()) if match else ()
+
+
+def _day(version: str) -> str:
+    match = re.search(r"\.dev(\d+)", version)
+    return match.group(1) if match else ""
+
+
+def _cudnn_numbers(version: str) -> Numbers:
+    """``9.10.2``, or torch's own number for it: 91002 since cuDNN 9, 8902 before."""
+    if not version.isdigit() or len(version) < 4:
+        return _numbers(version)
+    number = int(version)
+    major, rest = divmod(number, 10000 if number >= 90000 else 1000)
+    return major, rest // 100, rest % 100
+
+
+_LEADING_TORCH = re.compile(r"v?(\d+\.\d+(?:\.\d+)?(?:\.dev\d+)?)[-_]cuda\d[\d.]*[-_]cudnn\d")
+"""The form of PyTorch's own images."""
+
+_NAMED_TORCH = re.compile(
+    r"(?<![a-z0-9])(?:pytorch|torch|pth|pt)"
+    r"(?:[-_]?(?:release[-_])?v?(\d\.\d+(?:\.\d+)?(?:\.dev\d+)?)|(\d{2,4}))(?![\d]|\.\d)"
+)
+"""``torch2.9``, ``pytorch-2.9.0``, ``torch291``. A two-digit major is the date of an NGC release, not a torch."""
+
+
+def _torch(repository: str, tag: str) -> Tuple[str, ...]:
+    named = tuple(dotted or digits for dotted, digits in _NAMED_TORCH.findall(tag))
+    return named or _leading_torch(repository, tag)
+
+
+def _leading_torch(repository: str, tag: str) -> Tuple[str, ...]:
+    leading = _LEADING_TORCH.match(tag) if re.search(r"(^|/)pytorch(-nightly)?$", repository) else None
+    return (leading.group(1),) if leading else ()
+
+
+_NAMED_CUDA = re.compile(r"(?<![a-z0-9])(cuda|cu)[-_]?v?(\d+)(?:\.(\d+)|[-_](\d)(?![\w.]))?")
+
+_WHEELS = {
+    "7.5",
+    "8.0",
+    "9.0",
+    "9.1",
+    "9.2",
+    "10.0",
+    "10.1",
+    "10.2",
+    "11.0",
+    "11.1",
+    "11.3",
+    "11.5",
+    "11.6",
+    "11.7",
+    "11.8",
+}
+_WHEELS |= {"12.1", "12.4", "12.6", "12.8", "12.9", "13.0", "13.2"}
+"""CUDA versions that PyTorch published builds for (download.pytorch.org/whl/cu…)."""
+
+_DISTRIBUTION = re.compile(r"ubuntu|debian|ubi\d|rocky|centos|jammy|focal|noble|bookworm|bullseye")
+
+_NOT_OF_TORCH = re.compile(r"tensorflow|tensorrt|trtllm|rapids|jax|xla|paddle|triton")
+"""Software with a CUDA of its own: the CUDA of such a tag is not torch's."""
+
+
+def _cuda(repository: str, tag: str) -> Tuple[Numbers, ...]:
+    matches = _NAMED_CUDA.finditer(tag)
+    named = ((match.group(1), _cuda_numbers(match.group(2), match.group(3) or match.group(4))) for match in matches)
+    return tuple(_torchs_part(repository, tag, how, cuda) for how, cuda in named if cuda and 7 <= cuda[0] < 20)
+
+
+def _cuda_numbers(digits: str, minor: Optional[str]) -> Numbers:
+    """``12`` and ``8``; without dots ``128``, ``1281``, ``92``, or a major alone."""
+    if minor is not None:
+        return int(digits), int(minor)
+    if len(digits) in (3, 4):
+        return int(digits[:2]), int(digits[2])
+    if len(digits) == 2 and digits[0] != "1":
+        return int(digits[0]), int(digits[1])
+    return (int(digits),) if len(digits) < 3 else ()
+
+
+def _torchs_part(repository: str, tag: str, how: str, cuda: Numbers) -> Numbers:
+    """As much of it as is torch's. ``cuda12.5`` often is the toolkit of the base image, on which torch brings its own
+    minor version along: where the tag names the distribution, or no torch was published for that CUDA.
+    """
+    if _leading_torch(repository, tag):
+        return cuda
+    toolkit = ".".join(map(str, cuda)) not in _WHEELS or _is_of_base(repository, tag, how)
+    return cuda[:1] if toolkit else cuda
+
+
+def _is_of_base(repository: str, tag: str, how: str) -> bool:
+    if _NOT_OF_TORCH.search(repository + ":" + tag):
+        return True
+    return how == "cuda" and "torch" not in repository and _DISTRIBUTION.search(tag) is not None
+
+
+def _cudnn(repository: str, tag: str) -> Numbers:
+    match = re.search(r"cudnn[-_]?v?(\d{1,2})(?![\d])((?:\.\d+)*)", tag)
+    if not match or ("torch" not in repository and (_DISTRIBUTION.search(tag) or _NOT_OF_TORCH.search(repository))):
+        return ()
+    return _numbers(match.group(1) + match.group(2))
+
+
+def _is_rocm(tag: str) -> bool:
+    return re.search(r"(?<![a-z])rocm", tag) is not None
+
+
+def _repository(reference: str) -> str:
+    path, slash, name = reference.partition("@")[0].rpartition("/")
+    return (path + slash + name.partition(":")[0]).lower()
+
+
+def tag_of(reference: str) -> str:
+    """``cu128`` of ``registry:5000/name:cu128@sha256:…``."""
+    return reference.partition("@")[0].rpartition("/")[2].partition(":")[2].lower()
+
+
+def _numbers(version: str) -> Numbers:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

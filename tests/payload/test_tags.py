@@ -1,0 +1,164 @@
+"""Tags against what is in the image: real ones tell no lie, one changed thing is told."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from ci_gpu.payload import perform
+from ci_gpu.payload.tags import contradictions, promises
+from ci_gpu.payload.wire import Environment
+
+CORPUS = Path(__file__).with_name("data").joinpath("real_tags.psv")
+"""Published tags with what is inside; the sources are named in the file."""
+
+ROWS = [line.split("|") for line in CORPUS.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def inside(torch: str, cuda: str, cudnn: str = "") -> Environment:
+    return Environment(python="3.12", machine="x86_64", torch=torch, torch_cuda=cuda, cudnn=cudnn)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_no_real_tag_is_called_a_lie(row: list[str]) -> None:
+    reference, *found = row
+
+    assert contradictions(reference, inside(*found)) == []
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if re.search(r"\bcu(da)?[-_]?\d|_cu\d", row[0].partition(":")[2])])
+def test_a_real_tag_that_names_a_cuda_is_a_lie_over_another_major_and_over_a_cpu_build(row: list[str]) -> None:
+    reference, torch, _, cudnn = row
+
+    assert len(contradictions(reference, inside(torch, "10.99", cudnn))) == 1
+    assert "is a CPU build" in contradictions(reference, inside("2.9.0+cpu", "", cudnn))[0]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row[0].startswith("pytorch/pytorch:")], ids=lambda row: row[0])
+def test_an_official_tag_is_a_lie_over_any_other_torch_cuda_or_cudnn(row: list[str]) -> None:
+    reference, torch, cuda, cudnn = row
+    major, minor = cuda.split(".")
+
+    assert contradictions(reference, inside("2.3.7", cuda, cudnn)) != []
+    assert contradictions(reference, inside(torch, f"{major}.{int(minor) + 1}", cudnn)) != []
+    assert contradictions(reference, inside(torch, cuda, f"{int(cudnn.split('.')[0]) + 1}.0.0")) != []
+
+
+OFFICIAL = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"
+
+
+@pytest.mark.parametrize(
+    ("reference", "torch", "cuda", "cudnn", "says"),
+    [
+        (OFFICIAL, "2.9.1+cu128", "12.8", "9.10.2", "torch 2.9.0, 2.9.1+cu128 is inside"),
+        (OFFICIAL, "2.90.0", "12.8", "9.10.2", "torch 2.9.0"),
+        (OFFICIAL, "2.9.0+cu126", "12.6", "9.10.2", "CUDA 12.8, torch was built for 12.6"),
+        (OFFICIAL, "2.9.0+cu128", "12.8", "8.9.2", "cuDNN 9, 8.9.2 is inside"),
+        (OFFICIAL, "2.9.0+cu128", "12.8", "8902", "cuDNN 9, 8902 is inside"),
+        (OFFICIAL, "2.9.0+cpu", "", "", "torch 2.9.0+cpu is a CPU build under the tag '2.9.0-cuda12.8-cudnn9-runtime'"),
+        (OFFICIAL, "2.9.0+rocm6.4", "", "", "CUDA 12.8, torch was built for ROCm"),
+        (OFFICIAL + "@sha256:" + "a" * 64, "2.8.0", "12.8", "9", "torch 2.9.0"),
+        ("registry:5000/mirror/" + OFFICIAL, "2.8.0", "12.8", "9", "torch 2.9.0"),
+        ("v/pytorch:v2.9-cuda12.8-cudnn9", "2.8.0", "12.8", "9", "torch 2.9"),
+        ("pytorch/pytorch:2.99.0-cuda13.9-cudnn9-runtime", "2.99.0", "13.8", "9.9.0", "CUDA 13.9"),
+        ("pytorch/pytorch:2.9.0-cuda12.8-cudnn9.10-devel", "2.9.0", "12.8", "9.11.0", "cuDNN 9.10"),
+        ("pytorch/pytorch:2.9.0-cuda12.8-cudnn9.10-devel", "2.9.0", "12.8", "91100", "cuDNN 9.10"),
+        (
+            "p/pytorch-nightly:2.10.0.dev20251001-cuda12.8-cudnn9-devel",
+            "2.10.0.dev20251002",
+            "12.8",
+            "9",
+            "dev20251001",
+        ),
+        ("p/pytorch-nightly:2.10.0.dev20251001-cuda12.8-cudnn9-devel", "2.10.0", "12.8", "9", "dev20251001"),
+        ("my-app:cu128", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
+        ("my-app:cu1281", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
+        ("my-app:CUDA12.8.1", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
+        ("my-app:cuda_12.8", "2.9.0+cu130", "13.0", "", "CUDA 12.8"),
+        ("my-app:cuda12-8", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
+        ("my-app:cuda118", "2.5.0+cu121", "12.1", "", "CUDA 11.8"),
+        ("my-app:cu92", "1.4.0", "10.0", "", "CUDA 9.2"),
+        ("my-app:cuda12", "2.5.0+cu118", "11.8", "", "CUDA 12,"),
+        ("my-app:cu13", "2.5.0+cu128", "12.8", "", "CUDA 13,"),
+        ("my-app:cu126-cu128", "2.9.0+cu130", "13.0", "", "CUDA 12.6 or 12.8"),
+        ("gpu-jupyter:cuda-12.8_ubuntu-22.04", "2.9.0+cu130", "13.0", "", "CUDA 12,"),
+        ("rocm/pytorch:rocm6.4_pytorch_release_2.6.0", "2.6.0+cu128", "12.8", "", "ROCm"),
+        ("rocm/pytorch:rocm6.4_pytorch_release_2.6.0", "2.7.0+git", "", "", "torch 2.6.0"),
+        ("my-app:torch291", "2.9.0", "12.8", "", "torch 291"),
+        ("my-app:torch2.9", "2.8.0", "12.8", "", "torch 2.9"),
+        ("my-app:pytorch-2.9", "2.8.0", "12.8", "", "torch 2.9"),
+        ("my-app:pt2.9", "2.8.0", "12.8", "", "torch 2.9"),
+        ("my-app:1.2-torch-2.9.0", "2.9.1", "12.8", "", "torch 2.9.0"),
+        ("my-app:x-cudnn8", "2.9.1", "12.8", "9.10.2", "cuDNN 8"),
+    ],
+)
+def test_a_lie_is_told(reference: str, torch: str, cuda: str, cudnn: str, says: str) -> None:
+    told = contradictions(reference, inside(torch, cuda, cudnn))
+
+    assert len(told) == 1
+    assert says in told[0]
+
+
+@pytest.mark.parametrize(
+    ("reference", "torch", "cuda", "cudnn"),
+    [
+        ("pytorch/pytorch:2.9.0-cuda12.8-cudnn9.10-devel", "2.9.0+cu128", "12.8", "91002"),
+        ("pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel", "2.9.0a0+git1234", "12.8", "9.10.2"),
+        ("pytorch/pytorch:2.9.0-cuda12.8-cudnn9-devel", "2.9.0", "12.8", "does not load"),
+        ("p/pytorch-nightly:2.10.0.dev20251001-cuda12.8-cudnn9-devel", "2.10.0a0+git12", "12.8", "9.1.0"),
+        ("runpod/pytorch:3.10-2.0.0-117", "2.0.0+cu117", "11.7", "8.5.0"),  # the head is Python's
+        ("lmsysorg/sglang:v0.4.3.post2-cu125", "2.5.1+cu124", "12.4", "9.1.0"),  # torch has no build for 12.5
+        ("djl-inference:0.29.0-tensorrtllm0.11.0-cu124", "2.3.1+cu121", "12.1", "8.9.2"),
+        ("rapidsai/base:25.04-cuda12.8-py3.12", "2.6.0+cu126", "12.6", "9.1.0"),
+        ("acme/x:12.4.1-cudnn8-devel-ubuntu22.04", "2.6.0+cu124", "12.4", "9.1.0"),  # the base image's cuDNN
+        ("gradient-base:pt112-tf29-jax0317-py39", "1.12.0+cu116", "11.6", "8.3.2"),
+        ("gradient-base:pt211-tf215-cudatk120-py311", "2.1.1+cu121", "12.1", "8.9.2"),
+        ("acme/app:torch210-cu121", "2.1.0+cu121", "12.1", ""),
+        ("acme/app:torch210-cu128", "2.10.0+cu128", "12.8", ""),
+        ("acme/app:pytorch-24.05-py3", "2.4.0a0+07cecf4168.nv24.05", "12.4", ""),  # the date of an NGC release
+        ("acme/app:pytorch-12", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:data-pt1", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:torchvision0.15", "2.0.0", "11.8", ""),
+        ("acme/app:cuda12-3.10", "2.9.0+cu128", "12.8", ""),  # a Python
+        ("acme/app:base-cuda-3.10", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:cuda-24.05", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:cu126-cu128", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:cu20250901", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:2.1.0-cuda12.8", "2.9.0+cu128", "12.8", ""),
+        ("acme/pytorch:1.2.0", "2.9.0+cu128", "12.8", ""),
+        ("localhost:5000/cu118", "2.9.0+cu128", "12.8", ""),
+        ("acme/app@sha256:" + "c" * 64, "2.9.0+cpu", "", ""),
+        ("acme/app:cpu", "2.9.0+cpu", "", ""),
+        ("acme/app:rocm6.4", "2.9.0+rocm6.4", "", ""),
+        ("", "2.9.0", "", ""),
+    ],
+)
+def test_what_a_tag_does_not_promise_is_no_lie(reference: str, torch: str, cuda: str, cudnn: str) -> None:
+    assert contradictions(reference, inside(torch, cuda, cudnn)) == []
+
+
+@pytest.mark.parametrize("reference", ["", "acme/app", "acme/app:1.2.3", "r:5000/x/pytorch@sha256:" + "1" * 64])
+def test_a_reference_that_names_no_version_promises_nothing(reference: str) -> None:
+    assert not any(promises(reference))
+
+
+GPU_CHECKS = ("cuda_build", "architectures", "gpus", "driver", "kernel", "libraries")
+
+
+@pytest.mark.parametrize(("device", "name"), list(itertools.product(("cpu", "cuda"), GPU_CHECKS)))
+def test_an_image_that_offers_nothing_passes_no_check_about_gpus(
+    device: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    monkeypatch.setenv("CI_GPU_IMAGE", "acme/app:1.0")
+
+    assert outcome(name, device) in (("skipped",) if device == "cpu" else ("failed", "error", "skipped"))
+
+
+def outcome(name: str, device: str) -> str:
+    return perform.check(f"compatibility.{name}", "ci_gpu.payload.checks.compatibility", device).outcome
