@@ -7,7 +7,8 @@ The rules, in the order in which they are read out:
     a check that failed or had an error     1   (3 where its cause is the runner's: `cuda_errors.CAUSES`, or where it
                                                  ran on a GPU that is broken)
     GPUs were asked for and are not there   3   (1 if they are, and the image cannot use them: a CPU build, a driver
-                                                 that is too old for it, a compatibility libcuda or a stub in it)
+                                                 that is too old for it, a compatibility libcuda or a stub in it, GPUs
+                                                 that its ENV hides)
     a check family in which nothing passed  1   (unless all of it needs a GPU, and the run was told to use the CPU, or
                                                  the image does not have it by its own wish, as a cache turned off)
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
@@ -188,7 +189,8 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         cause = (inside and cuda_errors.fallen(inside)) or cuda_errors.CAUSES[
             "silent-gpus" if not seen else "fewer-gpus"
         ]
-        refused = cause.party == cuda_errors.IMAGE
+        hidden_by_the_job = cause.id == "gpus-hidden" and report.engine == "local"  # whose variables are the job's
+        refused = cause.party == cuda_errors.IMAGE and not hidden_by_the_job
         yield _reason(
             image.name,
             "gpu-refused" if refused else "gpu-missing",

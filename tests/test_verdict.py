@@ -263,6 +263,16 @@ def test_a_driver_that_is_too_old_is_named_with_what_is_needed() -> None:
     assert unknown.message.endswith(" can run on)")
 
 
+@pytest.mark.parametrize(("engine", "code"), [("docker", 1), ("podman", 1), ("local", 3)])
+def test_variables_that_hide_the_gpus_are_the_image_s_in_a_container_and_else_the_job_s(engine: str, code: int) -> None:
+    hidden = environment(gpus=(), gpu_error="No CUDA GPUs are available", variables={"CUDA_VISIBLE_DEVICES": ""})
+    stub = environment(gpus=(), gpu_error="CUDA driver is a stub library")
+    for inside, cause, expected in ((hidden, "gpus-hidden", code), (stub, "stub-libcuda", 1)):
+        images = (image(not_made(cause), environment=inside),)
+        found = judge(msgspec.structs.replace(REPORT, images=images, engine=engine))
+        assert (found.exit_code, len(found.reasons)) == (expected, 1)
+
+
 def test_a_path_that_is_not_the_cause_is_not_named() -> None:
     blind = environment(gpus=(), gpu_error="No CUDA GPUs are available", variables={"LD_LIBRARY_PATH": "/opt"})
 

@@ -187,6 +187,9 @@ GPU: dict[str, State] = {
     "the image hides its GPUs": image(
         "gpu-refused", "CUDA_VISIBLE_DEVICES", docker={}, env={"CUDA_VISIBLE_DEVICES": ""}
     ),
+    "the job hides the GPUs from this interpreter": runner(
+        "gpu-missing", "CUDA_VISIBLE_DEVICES", env={"CUDA_VISIBLE_DEVICES": "-1"}
+    ),
     "the look at the GPUs crashes": runner("gpu-missing", "SIGABRT", torch={"aborts": True}),
     "two GPUs are wanted and one is seen": runner(
         "gpu-missing", "2 GPUs asked for, 1 seen", gpus="0,1", env={"CUDA_VISIBLE_DEVICES": "0"}
