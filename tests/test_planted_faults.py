@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +97,7 @@ IN_TORCH: dict[str, tuple[str, planted.Plant, str]] = {
         planted.product(planted.transposed_wrong),
         "are wrong, the worst at",
     ),
+    "a NaN in an identity": ("matmul.identity", planted.product(planted.nan_element), "changes 1 of 65025 elements"),
     "a changed identity": (
         "matmul.identity",
         planted.product(planted.like_tf32),
@@ -204,6 +206,19 @@ def default_tf32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     planted.product(product)(monkeypatch)
     yield
     torch.set_float32_matmul_precision("highest")
+
+
+def test_tf32_that_cannot_be_turned_off_is_told_once_and_is_in_no_other_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with NGC's variable in torch 1.13: allow_tf32 stays True whatever is set."""
+    monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(allow_tf32=True))
+    monkeypatch.setenv(OVERRIDE, "1")
+    planted.product(planted.like_tf32)(monkeypatch)
+    checks = ("matmul.identity", "autograd.matches_float64", "matmul.float32")
+    found = [perform_check(check) for check in checks]
+
+    assert [(result.outcome, len(result.notes)) for result in found] == [("passed", 0), ("passed", 0), ("passed", 1)]
+    planted.product(planted.in_bfloat16)(monkeypatch)
+    assert {perform_check(check).outcome for check in checks} == {"failed"}
 
 
 @pytest.mark.usefixtures("default_tf32")

@@ -1,7 +1,8 @@
 """TF32 in float32 products: whether this image declares it, and whether this run takes it.
 
 TF32 keeps 10 of the 23 bits of a float32's mantissa. torch turns it off for matrix products since 1.12. The variable
-`OVERRIDE` turns it on as the default; a program can still turn it off. NVIDIA's own PyTorch images (NGC) set it.
+`OVERRIDE` turns it on. In torch 2 that is a default, which a program can turn off; in torch 1.13 it is the last word.
+NVIDIA's own PyTorch images (NGC) set it.
 
 Sources: https://pytorch.org/docs/stable/notes/cuda.html (TensorFloat-32), aten/src/ATen/Context.h of torch (the
 variable is the first value of float32_matmul_precision), https://docs.monai.io/en/stable/precision_accelerating.html
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from typing import Any, Iterator
 
 POLICY = "CI_GPU_TF32"
@@ -42,14 +44,23 @@ def permission() -> str:
 
 
 @contextlib.contextmanager
-def off(torch: Any) -> Iterator[None]:
-    """float32 products in float32, whatever the default of this image."""
+def off(torch: Any) -> Iterator[bool]:
+    """float32 products in float32, whatever the default of this image; whether it could be had."""
     before = _precision(torch)
     torch.set_float32_matmul_precision("highest")
     try:
-        yield
+        yield _is_off(torch)
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def _is_off(torch: Any) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the name is the old one of two, which older versions know
+        try:
+            return not torch.backends.cuda.matmul.allow_tf32
+        except RuntimeError:  # torch >= 2.9, where both interfaces were used: what was set last holds
+            return True
 
 
 def _precision(torch: Any) -> str:

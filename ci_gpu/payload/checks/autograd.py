@@ -91,13 +91,14 @@ def check_matches_float64(device: str) -> Iterable[Any]:
     import torch
 
     worst = 0.0
-    with tf32.off(torch):  # whether the default is TF32 is for matmul.float32 to say
+    with tf32.off(torch) as is_off:  # whether the default is TF32 is for matmul.float32 to say
         gradients = _network_gradients(torch, device, torch.float32)
     for mine, exact in zip(gradients, _network_gradients(torch, "cpu")):
         off = (mine.double().cpu() - exact).norm() / exact.norm()
         worst = max(worst, off.item()) if off == off else float("inf")
-    yield Fact("largest relative error", worst, "below 1e-4")
-    if not worst < 1e-4:
+    allowed = 1e-4 if is_off else 5e-3
+    yield Fact("largest relative error", worst, f"below {allowed:g}")
+    if not worst < allowed:
         raise Fail(f"float32 gradients are off by {worst:.2g} from float64", "look for TF32 or another lossy mode")
     if worst == 0.0:
         yield Note("float32 and float64 gradients are the same to the last bit, which is unusual")
