@@ -1,28 +1,77 @@
-"""What a GPU can do at most, derived from what it says of itself. Source: NVIDIA's architecture whitepapers."""
+"""What a GPU can do at most, derived from what it says of itself. Pure.
+
+Sources: NVIDIA's architecture whitepapers and data sheets, and the table of arithmetic throughput in the CUDA
+programming guide. A limit that is too low makes a good image red, so what is not known is bounded from above.
+"""
 
 from __future__ import annotations
 
-from typing import Optional
+import re
+from typing import Dict, Optional
 
 FLOP_PER_CLOCK_AND_SM = {
-    "7.0": {"float32": 128, "float64": 64, "float16": 1024},
-    "7.5": {"float32": 128, "float64": 4, "float16": 1024},
-    "8.0": {"float32": 128, "float64": 128, "float16": 2048, "bfloat16": 2048},
-    "8.6": {"float32": 256, "float64": 4, "float16": 1024, "bfloat16": 1024},
-    "8.9": {"float32": 256, "float64": 4, "float16": 1024, "bfloat16": 1024},
-    "9.0": {"float32": 256, "float64": 256, "float16": 4096, "bfloat16": 4096},
-    "10.0": {"float32": 256, "float64": 128, "float16": 8192, "bfloat16": 8192},
-    "12.0": {"float32": 256, "float64": 4, "float16": 1024, "bfloat16": 1024},
+    "5.0": {"float32": 256, "float64": 8, "float16": 256, "bfloat16": 256},
+    "5.2": {"float32": 256, "float64": 8, "float16": 256, "bfloat16": 256},
+    "5.3": {"float32": 256, "float64": 8, "float16": 512, "bfloat16": 256},
+    "6.0": {"float32": 128, "float64": 64, "float16": 256, "bfloat16": 128},
+    "6.1": {"float32": 256, "float64": 8, "float16": 256, "bfloat16": 256},
+    "6.2": {"float32": 256, "float64": 8, "float16": 512, "bfloat16": 256},
+    "7.0": {"float32": 128, "float64": 64, "float16": 1024, "bfloat16": 128},
+    "7.2": {"float32": 128, "float64": 64, "float16": 1024, "bfloat16": 128},
+    "7.5": {"float32": 128, "float64": 4, "float16": 1024, "bfloat16": 128},
+    "8.0": {"float32": 128, "float64": 128, "tf32": 1024, "float16": 2048, "bfloat16": 2048},
+    "8.6": {"float32": 256, "float64": 4, "tf32": 512, "float16": 1024, "bfloat16": 1024},
+    "8.7": {"float32": 256, "float64": 8, "tf32": 1024, "float16": 2048, "bfloat16": 2048},
+    "8.9": {"float32": 256, "float64": 4, "tf32": 512, "float16": 1024, "bfloat16": 1024},
+    "9.0": {"float32": 256, "float64": 256, "tf32": 2048, "float16": 4096, "bfloat16": 4096},
+    "10.0": {"float32": 256, "float64": 128, "tf32": 4096, "float16": 8192, "bfloat16": 8192},
+    "10.3": {"float32": 256, "float64": 8, "tf32": 4096, "float16": 8192, "bfloat16": 8192},
+    "11.0": {"float32": 256, "tf32": 4096, "float16": 8192, "bfloat16": 8192},
+    "12.0": {"float32": 256, "float64": 4, "tf32": 512, "float16": 1024, "bfloat16": 1024},
+    "12.1": {"float32": 256, "float64": 4, "tf32": 512, "float16": 1024, "bfloat16": 1024},
 }
-"""Dense rates of the fastest unit for that type, by compute capability. float32 without TF32."""
+"""Dense rates of the fastest unit for that type, by compute capability; sums of products in float32, as torch has
+them. float32 without TF32. What has no unit of its own is computed in float32.
+"""
+
+CUT_DOWN = {
+    "NVIDIA H20": {"float64": 8, "tf32": 480, "float16": 960, "bfloat16": 960, "float32": 296},
+    "NVIDIA H800": {"float64": 8},
+}
+"""Products below their architecture, by the first words of their names: H20 has 148 TFLOP/s in float16 with 78
+multiprocessors, and 44 in float32; H800 has 1 in float64.
+"""
+
+HALVED = ("NVIDIA A10G", "NVIDIA L40", "NVIDIA L20")
+"""Their tensor cores sum in float32 at half the rate, as those of every GeForce do."""
 
 MARGIN = 1.05
 """Clocks may be above what NVML calls their maximum by a little; a broken timer is off by far more."""
 
 
-def tflops(capability: str, multiprocessors: int, max_sm_mhz: int, dtype: str) -> Optional[float]:
-    """The peak in TFLOP/s with `MARGIN`, or None for a GPU whose rates are not known here."""
-    rate = FLOP_PER_CLOCK_AND_SM.get(capability, {}).get(dtype)
+def tflops(capability: str, multiprocessors: int, max_sm_mhz: int, dtype: str, name: str = "") -> Optional[float]:
+    """The peak in TFLOP/s with `MARGIN`, or None for a GPU whose rates are not known here.
+
+    ``name`` is that of the product: it can only lower the bound, and one that is not known lowers nothing.
+    """
+    rate = _rates(capability, name).get(dtype)
     if not (rate and multiprocessors and max_sm_mhz):
         return None
     return MARGIN * rate * multiprocessors * max_sm_mhz * 1e6 / 1e12
+
+
+def _rates(capability: str, name: str) -> Dict[str, int]:
+    rates = FLOP_PER_CLOCK_AND_SM.get(capability, {})
+    if rates and ("GeForce" in name or name in HALVED):
+        return {dtype: _halved(rates, dtype) for dtype in rates}
+    return {**rates, **_cut_down(name)} if rates else {}
+
+
+def _cut_down(name: str) -> Dict[str, int]:
+    words = re.split("[ -]", name)
+    return CUT_DOWN.get(" ".join(words[:2]), {})
+
+
+def _halved(rates: Dict[str, int], dtype: str) -> int:
+    """Half of what tensor cores do; the other units are what they are."""
+    return rates[dtype] // 2 if rates[dtype] > 2 * rates["float32"] or dtype == "tf32" else rates[dtype]

@@ -10,6 +10,7 @@ import ctypes
 import os
 import platform
 import re
+import uuid
 from typing import Any, Dict, Iterator, Set, Tuple
 
 from .nvml import Device, Nvml, version
@@ -129,16 +130,27 @@ def _told(device: Device) -> Dict[str, Any]:
 def _gpu(torch: Any, index: int, told: Dict[str, Dict[str, Any]]) -> Gpu:
     """CUDA's order of devices is not NVML's: the UUID tells which is which, or that there is only one."""
     properties = torch.cuda.get_device_properties(index)
-    uuid = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else ""  # torch >= 2.5
+    name = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else _uuid(index)  # torch >= 2.5
     return Gpu(
         index,
         properties.name,
-        uuid,
+        name,
         f"{properties.major}.{properties.minor}",
         properties.total_memory,
         properties.multi_processor_count,
-        **(told.get(uuid) or (next(iter(told.values())) if len(told) == 1 else {})),
+        **(told.get(name) or (next(iter(told.values())) if len(told) == 1 else {})),
     )
+
+
+def _uuid(index: int) -> str:
+    """Of a device by CUDA's order, from libcuda itself, which knows CUDA_VISIBLE_DEVICES, too; empty if it fails."""
+    device, raw = ctypes.c_int(), (ctypes.c_ubyte * 16)()
+    try:
+        libcuda = ctypes.CDLL("libcuda.so.1")
+        failed = libcuda.cuDeviceGet(ctypes.byref(device), index) or libcuda.cuDeviceGetUuid(raw, device)
+    except (OSError, AttributeError):
+        return ""
+    return "" if failed else f"GPU-{uuid.UUID(bytes=bytes(raw))}"
 
 
 def _cudnn(torch: Any) -> str:

@@ -135,7 +135,7 @@ _WHEELS |= {"12.1", "12.4", "12.6", "12.8", "12.9", "13.0", "13.2"}
 
 _DISTRIBUTION = re.compile(r"ubuntu|debian|ubi\d|rocky|centos|jammy|focal|noble|bookworm|bullseye")
 
-_NOT_OF_TORCH = re.compile(r"tensorflow|tensorrt|trtllm|rapids|jax|xla|paddle|triton")
+_NOT_OF_TORCH = re.compile(r"tensorflow|(?<![a-z])tf-?\d|tensorrt|trtllm|rapids|jax|xla|paddle|triton")
 """Software with a CUDA of its own: the CUDA of such a tag is not torch's."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from ci_gpu.payload import probe
 from ci_gpu.payload.wire import MOST_PACKAGES, Environment
+from tests.needs import program
 
 
 @pytest.fixture
@@ -75,3 +78,41 @@ def test_this_interpreter_s_torch_and_packages_are_told() -> None:
     assert environment.torch == str(torch.__version__)  # with +cu130 where the package's own version has none
     assert environment.packages["pytest"] == metadata.version("pytest")
     assert len(environment.packages) > 20
+
+
+LIBCUDA = """
+#include <string.h>
+/* Driver API: cuDeviceGet(CUdevice*, ordinal), cuDeviceGetUuid(CUuuid*, CUdevice); 101 is an invalid device */
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal + 7; return ordinal < 2 ? 0 : 101; }
+int cuDeviceGetUuid(unsigned char *uuid, int device) { memset(uuid, 0x10 + device, 16); return 0; }
+"""
+
+SEES = """
+import json
+from types import SimpleNamespace
+from ci_gpu.payload import probe
+
+old = SimpleNamespace(name="A", major=9, minor=0, total_memory=1, multi_processor_count=132)  # torch 2.4 has no uuid
+torch = SimpleNamespace(cuda=SimpleNamespace(get_device_properties=lambda index: old))
+told = {"GPU-17171717-1717-1717-1717-171717171717": {"max_sm_mhz": 1980},
+        "GPU-18181818-1818-1818-1818-181818181818": {"max_sm_mhz": 1755}}
+print(json.dumps([[gpu.uuid, gpu.max_sm_mhz] for gpu in (probe._gpu(torch, index, told) for index in range(3))]))
+"""
+
+
+def seen(**env: str) -> list[list[object]]:
+    done = subprocess.run([sys.executable, "-c", SEES], env={**os.environ, **env}, capture_output=True, check=True)
+    return list(json.loads(done.stdout))
+
+
+def test_a_torch_that_tells_no_uuid_is_asked_through_libcuda_and_has_the_clock_of_the_right_gpu(tmp_path: Path) -> None:
+    (tmp_path / "stub.c").write_text(LIBCUDA)
+    argv = [program("cc"), "-shared", "-fPIC", "-o", str(tmp_path / "libcuda.so.1"), str(tmp_path / "stub.c")]
+    subprocess.run(argv, check=True, capture_output=True)
+
+    first, second = (f"GPU-{digits * 4}-{digits * 2}-{digits * 2}-{digits * 2}-{digits * 6}" for digits in ("17", "18"))
+    assert seen(LD_LIBRARY_PATH=str(tmp_path)) == [[first, 1980], [second, 1755], ["", 0]]
+
+
+def test_without_libcuda_the_uuid_stays_empty(tmp_path: Path) -> None:
+    assert [uuid for uuid, _ in seen(LD_LIBRARY_PATH=str(tmp_path))] == ["", "", ""]

@@ -116,6 +116,7 @@ def test_a_lie_is_told(reference: str, torch: str, cuda: str, cudnn: str, says: 
         ("acme/x:12.4.1-cudnn8-devel-ubuntu22.04", "2.6.0+cu124", "12.4", "9.1.0"),  # the base image's cuDNN
         ("gradient-base:pt112-tf29-jax0317-py39", "1.12.0+cu116", "11.6", "8.3.2"),
         ("gradient-base:pt211-tf215-cudatk120-py311", "2.1.1+cu121", "12.1", "8.9.2"),
+        ("determinedai/environments:cuda-10.0-pytorch-1.4-tf-1.15-gpu-067db2b", "1.4.0", "10.1", "7.6.3"),
         ("acme/app:torch210-cu121", "2.1.0+cu121", "12.1", ""),
         ("acme/app:torch210-cu128", "2.10.0+cu128", "12.8", ""),
         ("acme/app:pytorch-24.05-py3", "2.4.0a0+07cecf4168.nv24.05", "12.4", ""),  # the date of an NGC release

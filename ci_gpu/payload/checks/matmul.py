@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from typing import Any, Iterable, Iterator, Tuple
+from typing import Any, Iterable, Iterator, Optional, Tuple
 
 from .. import accumulation, freivalds, peaks, tf32, timing
 from ..probe import environment
-from ..wire import Fact, Fail, Metric, Note, Skip
+from ..wire import Fact, Fail, Gpu, Metric, Note, Skip
 
 TIMEOUT = 600
 
@@ -89,10 +89,14 @@ def check_throughput(device: str) -> Iterable[Any]:
             precision, relative = _precision(torch, left, right, product)
             yield Fact(f"relative error of {precision} {size}", relative, f"below {_allowed(precision):g}")
             times = timing.samples(multiply, device, 2.0, cold_l2=device == "cuda")
-        limit = peaks.tflops(gpu.capability, gpu.multiprocessors, gpu.max_sm_mhz, precision) if gpu else None
+        limit = _limit(gpu, precision) if gpu else None
         rates = tuple(2 * size**3 / each / 1e12 for each in times)
         cache = "_l2_cold" if device == "cuda" else ""
         yield Metric(f"throughput_{precision}_{size}{cache}", "TFLOP/s", "higher", rates, limit)
+
+
+def _limit(gpu: Gpu, precision: str) -> Optional[float]:
+    return peaks.tflops(gpu.capability, gpu.multiprocessors, gpu.max_sm_mhz, precision, gpu.name)
 
 
 def check_cold_call(device: str) -> Iterable[Any]:

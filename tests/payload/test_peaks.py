@@ -1,0 +1,104 @@
+"""Peaks against NVIDIA's data sheets (data/gpu_catalogue.json names the source of each)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci_gpu.payload import peaks
+
+GPUS = json.loads(Path(__file__).with_name("data").joinpath("gpu_catalogue.json").read_text())["gpus"]
+SPECS = {"float32": ("fp32",), "float64": ("fp64_tensor", "fp64"), "tf32": ("tf32",)}
+SPECS.update({"float16": ("fp16",), "bfloat16": ("bf16",)})
+DERIVABLE = [gpu for gpu in GPUS if gpu["sms"] and gpu["boost_mhz"]]
+
+
+@pytest.mark.parametrize("gpu", DERIVABLE, ids=lambda gpu: gpu["name"])
+@pytest.mark.parametrize("dtype", SPECS)
+def test_a_limit_is_above_the_data_sheet_and_near_it(gpu: dict[str, Any], dtype: str) -> None:
+    spec = next((gpu["peak_dense_tflops"][key] for key in SPECS[dtype] if key in gpu["peak_dense_tflops"]), None)
+    for name in gpu["nvml_name_examples"]:
+        limit = peaks.tflops(gpu["cc"], gpu["sms"], gpu["boost_mhz"], dtype, name)
+        if spec:
+            assert limit is not None
+            assert spec <= limit <= 1.35 * spec
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "multiprocessors", "mhz", "dtype", "spec"),
+    [
+        ("Tesla P100-SXM2-16GB", "6.0", 56, 1480, "float64", 5.3),
+        ("Tesla P100-SXM2-16GB", "6.0", 56, 1480, "float32", 10.6),
+        ("Tesla P100-SXM2-16GB", "6.0", 56, 1480, "float16", 21.2),
+        ("Tesla P40", "6.1", 30, 1531, "float32", 11.76),
+        ("NVIDIA GeForce GTX 1080 Ti", "6.1", 28, 1582, "float32", 11.34),
+        ("Tesla M40", "5.2", 24, 1114, "float32", 6.8),
+        ("Xavier", "7.2", 8, 1377, "float16", 11.0),
+        ("Orin", "8.7", 16, 1300, "float32", 5.32),
+        ("Orin", "8.7", 16, 1300, "float16", 42.5),
+        ("NVIDIA Thor", "11.0", 20, 1575, "float32", 8.06),
+        ("NVIDIA Thor", "11.0", 20, 1575, "bfloat16", 258),
+        ("NVIDIA B300", "10.3", 148, 1920, "bfloat16", 2250),
+        ("NVIDIA GB10", "12.1", 48, 2550, "bfloat16", 125),
+        ("NVIDIA H20", "9.0", 78, 1980, "bfloat16", 148),
+        ("NVIDIA H20", "9.0", 78, 1980, "float32", 44),
+        ("NVIDIA H20", "9.0", 78, 1980, "float64", 1),
+        ("NVIDIA H20-3e", "9.0", 78, 1980, "float16", 148),
+        ("NVIDIA H800", "9.0", 132, 1980, "bfloat16", 989.4),
+        ("NVIDIA H200", "9.0", 132, 1980, "bfloat16", 989),
+        ("NVIDIA A10G", "8.6", 80, 1710, "float16", 70),
+        ("NVIDIA L40", "8.9", 142, 2490, "bfloat16", 181),
+        ("NVIDIA L20", "8.9", 92, 2520, "bfloat16", 119.5),
+        ("NVIDIA GeForce RTX 2080 Ti", "7.5", 68, 1545, "float16", 53.8),
+        ("NVIDIA TITAN RTX", "7.5", 72, 1770, "float16", 130.5),
+    ],
+)
+def test_limits_of_products_that_the_catalogue_lacks(
+    name: str, capability: str, multiprocessors: int, mhz: int, dtype: str, spec: float
+) -> None:
+    limit = peaks.tflops(capability, multiprocessors, mhz, dtype, name)
+
+    assert limit is not None
+    assert spec <= limit <= 1.35 * spec
+
+
+@pytest.mark.parametrize("capability", peaks.FLOP_PER_CLOCK_AND_SM)
+@pytest.mark.parametrize("name", ["NVIDIA GeForce RTX 9999", "NVIDIA L40", "NVIDIA H20"])
+def test_a_name_only_lowers_the_bound_and_an_unknown_one_lowers_nothing(capability: str, name: str) -> None:
+    for dtype, rate in peaks.FLOP_PER_CLOCK_AND_SM[capability].items():
+        lax = peaks.tflops(capability, 10, 1000, dtype)
+
+        assert lax == pytest.approx(rate * 10 * 1e9 * 1.05 / 1e12)
+        assert peaks.tflops(capability, 10, 1000, dtype, "A Card of 2031") == lax
+        if (name, capability) == ("NVIDIA H20", "9.0"):
+            continue  # its float32 is above its architecture's at the clock that is known
+        assert name == "NVIDIA H20" or peaks.tflops(capability, 10, 1000, dtype, name) in (lax, lax / 2)
+
+
+@pytest.mark.parametrize(
+    ("capability", "multiprocessors", "mhz", "dtype", "name"),
+    [
+        ("99.0", 10, 1000, "float32", ""),
+        ("99.0", 10, 1000, "float32", "NVIDIA H20"),
+        ("99.0", 10, 1000, "float32", "NVIDIA GeForce"),
+        ("9.0", 0, 1000, "float32", ""),
+        ("9.0", 10, 0, "float32", ""),
+        ("9.0", 10, 1000, "int4", ""),
+        ("7.0", 10, 1000, "tf32", ""),
+        ("11.0", 10, 1000, "float64", ""),
+    ],
+)
+def test_where_something_is_not_known_there_is_no_limit(
+    capability: str, multiprocessors: int, mhz: int, dtype: str, name: str
+) -> None:
+    assert peaks.tflops(capability, multiprocessors, mhz, dtype, name) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["NVIDIA H200", "NVIDIA H20X", "NVIDIA L40S", "NVIDIA A10", "NVIDIA RTX 6000 Ada Generation"]
+)
+def test_a_name_that_begins_alike_is_another_product(name: str) -> None:
+    assert peaks.tflops("9.0", 10, 1000, "float16", name) == peaks.tflops("9.0", 10, 1000, "float16")
