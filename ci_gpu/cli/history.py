@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +15,7 @@ from ci_gpu.errors import ConfigError
 
 if TYPE_CHECKING:
     from ci_gpu.history.stores import Store
-    from ci_gpu.model import ChangePoint, Series
+    from ci_gpu.model import ChangePoint, Policy, Series
 
 FORMATS = ("records", "data.js", "smaller", "bigger", "otava")
 
@@ -28,6 +28,7 @@ _STORE = click.option(
     show_default=True,
     help="git:OWNER/REPOSITORY, sqlite:///FILE or postgresql://HOST/DATABASE.",
 )
+_CONFIG = click.option("--config", "file", type=click.Path(path_type=Path), envvar="CI_GPU_CONFIG", metavar="FILE")
 
 
 @click.group()
@@ -72,13 +73,16 @@ def list_(url: str) -> int:
 @click.argument("metric")
 @_STORE
 @_filter_options
-def show(metric: str, url: str, **given: Any) -> int:
+@_CONFIG
+def show(metric: str, url: str, file: Path | None, **given: Any) -> int:
     """Show the points of a metric, oldest first; one table a GPU."""
     from rich.table import Table
 
+    from ci_gpu import config
     from ci_gpu.history.series import Filter
     from ci_gpu.reports import printable
 
+    policy = config.policy_of(file)
     with _open(url) as store:
         found = store.series(Filter(metric=metric, **given))
     for one in found:
@@ -90,7 +94,7 @@ def show(metric: str, url: str, **given: Any) -> int:
             cells = (point.created, f"{point.value:.6g}", f"{100 * point.deviation:.2f} %", change, point.image)
             table.add_row(*map(_cell, (*cells, point.commit[:12], words)))
         _print(table, True)
-        for step in _changes(one):
+        for step in _changes(one, policy):
             runs = printable(f"between {step.before} and {step.after}")
             click.echo(f"{step.state}: {step.change:+.1%} {runs}, seen by {', '.join(step.detectors)}")
     _nothing(found)
@@ -105,16 +109,19 @@ def show(metric: str, url: str, **given: Any) -> int:
 def import_(files: tuple[Path, ...], url: str, salt: str | None, pull: int) -> int:
     """Add run.json reports, exported records, a data.js of github-action-benchmark, or pytest-benchmark's JSON.
 
-    What is there already is left alone, so a file may be imported again.
+    What is there already is left alone, so a file may be imported again. If one file is damaged nothing is added.
     """
     from ci_gpu.history import reading
 
     salt = salt if salt is not None else os.environ.get("GITHUB_REPOSITORY", "")
+    read = [
+        (file, list(reading.records(_read(file), file.name, salt=salt, env=os.environ, pull=pull))) for file in files
+    ]
     with _open(url) as store:
-        for file in files:
-            found = reading.records(_read(file), file.name, salt=salt, env=os.environ, pull=pull)
+        for file, found in read:
             added = [store.add(record) for record in found]
-            click.echo(f"{file}: {sum(added)} added, {len(added) - sum(added)} were there already")
+            said = f"{file}: {sum(added)} added, {len(added) - sum(added)} were there already"
+            click.echo(said + _without_logarithm(measured.value for kept in found for measured in kept.measurements))
     return 0
 
 
@@ -175,14 +182,17 @@ def compact(url: str, before: str) -> int:
 @_STORE
 @click.option("--title", default="ci-gpu history", show_default=True)
 @_filter_options
-def site(folder: Path, url: str, title: str, **given: Any) -> int:
+@_CONFIG
+def site(folder: Path, url: str, title: str, file: Path | None, **given: Any) -> int:
     """Write the history as a static site, for GitHub Pages or any web server."""
+    from ci_gpu import config
     from ci_gpu import site as pages
     from ci_gpu.history.series import Filter, one_a_run
 
+    policy = config.policy_of(file)
     with _open(url) as store:
         series = tuple(one_a_run(each) for each in store.series(Filter(**given)))
-    files = pages.render(series, {one.key: _changes(one) for one in series}, title=title)
+    files = pages.render(series, {one.key: _changes(one, policy) for one in series}, title=title)
     try:
         pages.write(folder, files)
     except OSError as error:
@@ -193,13 +203,18 @@ def site(folder: Path, url: str, title: str, **given: Any) -> int:
     return 0
 
 
-def _changes(one: Series) -> tuple[ChangePoint, ...]:
+def _without_logarithm(values: Iterable[float]) -> str:
+    count = sum(value <= 0 for value in values)
+    are = "value of 0 or below is kept and has" if count == 1 else "values of 0 or below are kept and have"
+    return f"; {count} {are} no change points" if count else ""
+
+
+def _changes(one: Series, policy: Policy) -> tuple[ChangePoint, ...]:
     from ci_gpu import changes
     from ci_gpu.compare.margins import margin
     from ci_gpu.history.series import one_a_run
-    from ci_gpu.model import Policy
 
-    return changes.find(one_a_run(one), margin=margin(one.key.metric, one.unit, Policy()))
+    return changes.find(one_a_run(one), margin=margin(one.key.metric, one.unit, policy))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 
 from ci_gpu import verdict
@@ -20,6 +21,7 @@ def records(data: bytes, source: str, *, salt: str, env: Mapping[str, str], pull
     Raises:
         ConfigError: it is none of these, or a damaged one.
     """
+    data = data.removeprefix(codecs.BOM_UTF8)
     if github_action_benchmark.fits(data):
         return github_action_benchmark.read(data, source, salt)
     if pytest_benchmark.fits(data):

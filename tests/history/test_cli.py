@@ -74,6 +74,55 @@ def test_a_foreign_file_is_imported(store: str, tmp_path: Path) -> None:
     assert "1 added" in _ci_gpu("import", str(tmp_path / "data.js"), "--store", store).stdout
 
 
+def test_a_file_with_one_bad_entry_adds_nothing_and_names_it(store: str, tmp_path: Path) -> None:
+    good = json.loads(test_formats.DATA_JS.removeprefix("window.BENCHMARK_DATA = "))
+    good["entries"]["bad"] = [{"date": 1, "tool": "abacus", "benches": []}]
+    (tmp_path / "bad.js").write_text("window.BENCHMARK_DATA = " + json.dumps(good))
+    before = _ci_gpu("export", "--store", store).stdout
+
+    done = _ci_gpu("import", str(tmp_path / "bad.js"), "--store", store)
+
+    assert done.returncode == 2
+    assert "bad.js" in done.stderr
+    assert "entries['bad'][0].tool" in done.stderr
+    assert _ci_gpu("export", "--store", store).stdout == before
+
+
+def test_of_two_files_of_which_one_is_bad_none_is_added(store: str, tmp_path: Path) -> None:
+    (tmp_path / "data.js").write_text(test_formats.DATA_JS)
+    (tmp_path / "bad.js").write_text("window.BENCHMARK_DATA = {")
+    before = _ci_gpu("export", "--store", store).stdout
+
+    done = _ci_gpu("import", str(tmp_path / "data.js"), str(tmp_path / "bad.js"), "--store", store)
+
+    assert done.returncode == 2
+    assert _ci_gpu("export", "--store", store).stdout == before
+
+
+def test_values_without_a_logarithm_are_kept_and_said(store: str, tmp_path: Path) -> None:
+    (tmp_path / "data.js").write_text(test_formats.DATA_JS.replace('"value": 325', '"value": 0'))
+
+    done = _ci_gpu("import", str(tmp_path / "data.js"), "--store", store)
+
+    assert "1 added, 0 were there already; 1 value of 0 or below is kept and has no change points" in done.stdout
+
+
+def test_the_margins_of_the_project_s_file_are_those_of_the_history(tmp_path: Path) -> None:
+    benches = [[{"name": "x", "value": 1.0 + 0.05 * (n >= 20) + 0.001 * (n % 3), "unit": "s"}] for n in range(40)]
+    entries = [{"date": 10**12 + n * 10**6, "tool": "go", "benches": each} for n, each in enumerate(benches)]
+    (tmp_path / "data.js").write_text("window.BENCHMARK_DATA=" + json.dumps({"entries": {"s": entries}}))
+    store = f"sqlite:///{tmp_path}/m.db"
+    _ci_gpu("import", str(tmp_path / "data.js"), "--store", store)
+    (tmp_path / "ci-gpu.toml").write_text('[metrics."s/*"]\nmin-effect = "10%"\n')
+
+    plain = _ci_gpu("show", "s/x", "--store", store)
+    wide = _ci_gpu("show", "s/x", "--store", store, "--config", str(tmp_path / "ci-gpu.toml"))
+
+    assert "confirmed: +5" in plain.stdout
+    assert (wide.returncode, wide.stderr) == (0, "")
+    assert "confirmed" not in wide.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

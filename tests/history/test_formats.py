@@ -50,6 +50,99 @@ def test_a_data_js_is_read_with_the_direction_of_its_tool() -> None:
     )
 
 
+def _data(benches: object, tool: str = "go", **entry: object) -> bytes:
+    content = {"entries": {"suite": [{"date": 1579085981000, "tool": tool, "benches": benches, **entry}]}}
+    return f"window.BENCHMARK_DATA = {json.dumps(content)}".encode()
+
+
+@pytest.mark.parametrize(
+    "head", ["window.BENCHMARK_DATA=", "\ufeffwindow.BENCHMARK_DATA  =\n", " \nwindow.BENCHMARK_DATA\t="]
+)
+@pytest.mark.parametrize("tail", ["", ";", " ;\r\n", "\n"])
+def test_a_data_js_may_have_a_mark_and_any_space(head: str, tail: str) -> None:
+    text = DATA_JS.replace("window.BENCHMARK_DATA = ", head) + tail
+
+    assert _read(text.encode()) == _read(DATA_JS.encode())
+
+
+def test_several_units_in_one_string_are_several_series() -> None:
+    """As older versions of the action kept a line of ``go test -benchmem``."""
+    bench = {
+        "name": "BenchmarkX",
+        "value": 1175,
+        "unit": "ns/op\t     352 B/op\t      11 allocs/op",
+        "extra": "9 times",
+    }
+
+    (kept,) = reading.records(_data([bench]), "data.js", salt="", env={})
+
+    assert [(each.key.metric, each.value, each.unit) for each in kept.measurements] == [
+        ("suite/BenchmarkX", 1175, "ns/op"),
+        ("suite/BenchmarkX - B/op", 352, "B/op"),
+        ("suite/BenchmarkX - allocs/op", 11, "allocs/op"),
+    ]
+
+
+def test_what_go_reports_per_second_is_better_higher() -> None:
+    benches = [
+        {"name": "BenchmarkX", "value": 5, "unit": "ns/op\t 71.86 MB/s\t 2 B/op"},
+        {"name": "BenchmarkY - MB/s", "value": 7, "unit": "MB/s"},
+    ]
+    (kept,) = reading.records(_data(benches), "data.js", salt="", env={})
+
+    assert [each.better for each in kept.measurements] == ["lower", "higher", "lower", "higher"]
+
+
+def test_controls_in_a_name_and_a_unit_are_spaces_and_what_no_one_reads_may_be_anything() -> None:
+    bench = {"name": "a\tb\nc", "value": 1, "unit": "us\t/iter", "range": 0.1, "extra": None}
+    commit = {"id": None, "author": None, "url": 3, "message": "x\ty"}
+
+    (kept,) = reading.records(_data([bench], tool="catch2", commit=commit), "data.js", salt="", env={})
+
+    assert (kept.commit, kept.measurements[0].key.metric, kept.measurements[0].unit) == ("", "suite/a b c", "us /iter")
+
+
+def test_a_value_may_be_zero_and_is_kept() -> None:
+    (kept,) = reading.records(_data([{"name": "x - allocs/op", "value": 0, "unit": "allocs/op"}]), "f", salt="", env={})
+
+    assert kept.measurements[0].value == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (_data([{"name": "x", "unit": "ns"}]), "entries[...][0].benches[0]"),
+        (_data([{"name": "x", "value": "fast"}]), "benches[0].value"),
+        (_data([{"name": "", "value": 1}]), "a metric has no name"),
+        (_data([], tool="abacus"), "entries['suite'][0].tool"),
+        (_data([], date=10**40), "entries"),
+        (_data([], date=10**17), "entries['suite'][0].date"),
+        (_data([{"name": "x" * 5000, "value": 1}]), "entries['suite'][0]"),
+    ],
+)
+def test_the_field_that_is_wrong_is_named(data: bytes, field: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _read(data)
+
+    assert "file" in caught.value.what
+    assert field in caught.value.what.replace("[1]", "[0]")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_every_text_may_begin_with_a_byte_order_mark(mark: bytes) -> None:
+    assert _read(mark + json.dumps(PYTEST).encode()) == _read(json.dumps(PYTEST).encode())
+    lines = ndjson.text([records.record(1)]).encode()
+    assert _read(mark + lines) == _read(lines)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null", '"x"', "true"])
+def test_pytest_benchmark_s_values_are_numbers(value: str) -> None:
+    text = json.dumps(PYTEST).replace('"median": 0.25', f'"median": {value}')
+
+    with pytest.raises(ConfigError, match="file"):
+        _read(text.encode())
+
+
 def test_our_data_js_is_read_back_with_the_same_values() -> None:
     text = github_action_benchmark.write(SERIES)
     found = gather(reading.records(text.encode(), "data.js", salt="", env={}), Filter())

@@ -6,9 +6,10 @@ It stores no machine, so what comes from it is one series whatever it ran on.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
-import math
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -20,6 +21,9 @@ from ci_gpu.history.record import Image, Measurement, Record
 from ci_gpu.model import Point, Series, SeriesKey
 
 PREFIX = "window.BENCHMARK_DATA ="
+_HEAD = re.compile(rb"\s*window\.BENCHMARK_DATA\s*=")
+_FURTHER = re.compile(r"\t\s*([-+0-9.eE]+)\s+(\S+)")
+"""More values of a line of ``go test -benchmem``, which older versions of the action kept in the unit of the first."""
 MAX_BYTES = 200 << 20
 LARGER = ("benchmarkjs", "customBiggerIsBetter", "pytest")
 SMALLER = (
@@ -43,14 +47,15 @@ class _Bench(msgspec.Struct):
 
 
 class _Commit(msgspec.Struct):
-    id: str = ""
+    id: Any = ""
+    timestamp: Any = ""
 
 
 class _Entry(msgspec.Struct):
-    date: int
     tool: str
     benches: list[_Bench]
-    commit: _Commit = msgspec.field(default_factory=_Commit)
+    date: int | float | None = None
+    commit: _Commit | None = None
 
 
 class _Data(msgspec.Struct):
@@ -60,7 +65,7 @@ class _Data(msgspec.Struct):
 
 def fits(data: bytes) -> bool:
     """Whether this looks like a ``data.js``."""
-    return data.lstrip()[: len(PREFIX)] == PREFIX.encode()
+    return _HEAD.match(data.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def read(data: bytes, source: str, salt: str) -> Iterator[Record]:
@@ -69,16 +74,18 @@ def read(data: bytes, source: str, salt: str) -> Iterator[Record]:
     Raises:
         ConfigError: it is no ``data.js``, or a tool in it is unknown, so that nobody knows which way is better.
     """
-    if len(data) > MAX_BYTES or not fits(data):
+    data = data.removeprefix(codecs.BOM_UTF8)
+    head = _HEAD.match(data)
+    if len(data) > MAX_BYTES or not head:
         raise document.bad(source, "it does not begin with window.BENCHMARK_DATA, or is too large")
     try:
-        found = msgspec.json.decode(data.strip()[len(PREFIX) :].rstrip(b"; \n"), type=_Data)
+        found = msgspec.json.decode(data[head.end() :].rstrip(b"; \t\r\n"), type=_Data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise document.bad(source, str(error)[:200]) from error
     repository = found.repoUrl.removeprefix("https://github.com/")
     for suite, entries in found.entries.items():
-        for entry in entries:
-            yield _record(suite, entry, repository, source)
+        for number, entry in enumerate(entries):
+            yield _record(suite, entry, repository, f"{source}: entries[{suite[:80]!r}][{number}]")
 
 
 def write(several: Iterable[Series]) -> str:
@@ -107,31 +114,68 @@ def milliseconds(created: str) -> int:
     return int(moment.timestamp()) * 1000 + int(f"{fraction}000"[:3])
 
 
-def _record(suite: str, entry: _Entry, repository: str, source: str) -> Record:
+def _record(suite: str, entry: _Entry, repository: str, where: str) -> Record:
+    """Checked as a store does it, so that a file goes in whole or not at all. Of one name twice the last counts."""
     if entry.tool not in LARGER + SMALLER:
-        raise document.bad(source, f"nobody knows which way is better for the tool {entry.tool[:40]!r}")
-    try:
-        moment = datetime.fromtimestamp(entry.date / 1000, tz=timezone.utc)
-    except (ValueError, OverflowError, OSError) as error:
-        raise document.bad(source, "a date is none") from error
-    better = "higher" if entry.tool in LARGER else "lower"
-    content = f"{repository} {suite} {entry.date} {entry.commit.id} {entry.benches}"
+        raise document.bad(f"{where}.tool", f"nobody knows which way is better for the tool {entry.tool[:40]!r}")
+    commit = entry.commit or _Commit()
+    identity = commit.id if isinstance(commit.id, str) else ""
+    content = f"{repository} {suite} {entry.date} {identity} {entry.benches}"
     run = f"benchmark-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:20]}"
-    return Record(
+    measured = {each.key: each for bench in entry.benches for each in _measurements(_line(suite), bench, entry.tool)}
+    found = Record(
         run=run,
-        created=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=_created(entry.date, commit.timestamp, where),
         version=entry.tool,
-        repository=repository,
-        commit=entry.commit.id,
+        repository=_line(repository),
+        commit=_line(identity),
         device="other",
-        images=(Image(name=suite),),
-        measurements=tuple(_measurement(suite, bench, better) for bench in entry.benches if math.isfinite(bench.value)),
+        images=(Image(name=_line(suite)),),
+        measurements=tuple(measured.values()),
     )
+    return document.decode(msgspec.json.encode(found), where)
 
 
-def _measurement(suite: str, bench: _Bench, better: str) -> Measurement:
-    key = SeriesKey(metric=f"{suite}/{bench.name}", device="other")
-    return Measurement(key=key, unit=bench.unit, better=better, image=suite, value=bench.value)
+def _created(date: float | None, timestamp: Any, where: str) -> str:
+    """The entry's date, else its commit's."""
+    try:
+        if date is None:
+            moment = datetime.fromisoformat(str(timestamp).replace("Z", "+00:00")).astimezone(timezone.utc)
+        else:
+            moment = datetime.fromtimestamp(date / 1000, tz=timezone.utc)
+    except (ValueError, OverflowError, OSError) as error:
+        raise document.bad(f"{where}.date", "it has no date") from error
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _measurements(suite: str, bench: _Bench, tool: str) -> Iterator[Measurement]:
+    """Of one bench: several where the unit holds the further values of its line."""
+    name_, unit = _line(bench.name), bench.unit
+    named = f"{suite}/{name_}" if name_ else ""
+    further = list(_FURTHER.finditer(unit)) if tool == "go" else []
+    yield _measurement(named, suite, bench.value, unit[: further[0].start()] if further else unit, tool)
+    for each in further:
+        value = _number(each[1])
+        if value is not None:
+            yield _measurement(f"{named} - {_line(each[2])}", suite, value, each[2], tool)
+
+
+def _measurement(metric: str, suite: str, value: float, unit: str, tool: str) -> Measurement:
+    faster = tool in LARGER or (tool == "go" and unit.endswith("/s"))
+    key = SeriesKey(metric=metric, device="other")
+    return Measurement(key=key, unit=_line(unit), better="higher" if faster else "lower", image=suite, value=value)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _line(text: str) -> str:
+    """Tabs, line ends and other control characters are spaces."""
+    return " ".join("".join(each if ord(each) >= 32 else " " for each in text).split())
 
 
 def _by_run(several: Iterable[Series]) -> list[tuple[Point, list[dict[str, Any]]]]:
