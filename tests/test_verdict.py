@@ -141,6 +141,19 @@ def test_a_skip_is_neither_a_pass_nor_a_touch_and_the_first_tells_why() -> None:
     assert reason.message == "every check of this family was skipped: no"
 
 
+def test_a_skip_that_touched_the_gpu_does_not_speak_for_a_pass_that_did_not() -> None:
+    found = verdict(image(result("a.a", used_gpu=False), result("a.b", "skipped", used_gpu=True)))
+
+    assert kinds(found) == ["gpu-untouched"]
+
+
+def test_a_family_that_is_excused_is_so_in_a_report_that_was_read_from_a_file() -> None:
+    kept = result(used_gpu=False), result("cache.reuse", "skipped", kind="needs-gpu", used_gpu=False)
+    report = msgspec.structs.replace(REPORT, device="cpu", images=(image(*kept),))
+
+    assert judge(msgspec.json.decode(msgspec.json.encode(report), type=RunReport)).exit_code == 0
+
+
 @pytest.mark.parametrize("outcome", ["zzz", "", "Passed"])
 def test_a_foreign_outcome_is_one_reason(outcome: str) -> None:
     assert kinds(verdict(image(result(), result("a.b", outcome, used_gpu=False)))) == ["foreign"]
