@@ -9,7 +9,7 @@ import time
 
 from ci_gpu.payload import Fact, Fail, Metric, Note, Skip
 
-TIMEOUT = 3
+TIMEOUT = 300  # none of these takes long; the one that never ends is in tests/hangs.py
 
 
 def check_passes(device):
@@ -78,12 +78,6 @@ def check_crashes(device):
 def check_is_killed(device):
     """As the kernel does it when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def check_hangs(device):
-    """Deaf to SIGTERM, too."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(1000)
 
 
 def check_leaves_a_process(device):

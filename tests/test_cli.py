@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from ci_gpu import cli
 from ci_gpu.errors import ConfigError, GitHubError, ImageError, RunnerError
 from tests.needs import module
-from tests.processes import ends
+from tests.processes import ends, written
 
 module("torch")
 
@@ -197,17 +196,13 @@ def test_an_interruption_is_exit_130_and_nothing_is_left(number: signal.Signals,
         "import pathlib, os, time\n"
         "def check_slow(device):\n"
         '    """Hangs."""\n'
-        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(f'{{os.getpid()}}\\n')\n"
         "    time.sleep(600)\n"
     )
     process = start(*LOCAL, "--checks-dir", "mine", "--checks", "slow", cwd=tmp_path)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.1)
-    pid = (tmp_path / "pid").read_text()
+    (pid,) = written(tmp_path / "pid", process)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=300)
 
     assert process.returncode == 130
     assert "interrupted" in stderr
@@ -220,15 +215,11 @@ def test_a_host_that_is_killed_takes_its_guest_with_it(tmp_path: Path) -> None:
         "import pathlib, os, time\n"
         "def check_slow(device):\n"
         '    """Hangs."""\n'
-        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()) + ' ' + str(os.getppid()))\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}\\n')\n"
         "    time.sleep(600)\n"
     )
     process = start(*LOCAL, "--checks-dir", "mine", "--checks", "slow", cwd=tmp_path)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.1)
-    pids = (tmp_path / "pid").read_text().split()
+    pids = written(tmp_path / "pid", process)
     process.kill()
     process.communicate()
 

@@ -114,8 +114,8 @@ def _forget(address: str) -> None:
 
 
 def wait_for(holds: Callable[[], bool], what: str, log: Path) -> None:
-    """Up to a minute; then the test cannot run here, and the end of the log says why."""
-    for _ in range(300):
+    """Up to five minutes; then the test cannot run here, and the end of the log says why."""
+    for _ in range(1500):
         if holds():
             return
         time.sleep(0.2)

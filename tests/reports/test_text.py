@@ -64,4 +64,4 @@ def test_a_log_of_a_single_endless_line_is_kept_too():
 def test_escape_characters_without_end_cost_little_time():
     start = time.perf_counter()
     _text.tail("\x1b]" * 100_000, 1 << 20)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 60  # in square time it would be hours
