@@ -124,13 +124,24 @@ def _with_entrypoint(script: str) -> Callable[[str], None]:
     return build
 
 
-def _with_variables(**variables: str) -> Callable[[str], None]:
-    """The torch image, and what is said in its environment."""
+def _with_torch(source: str) -> Callable[[str], None]:
+    """The base with this in the place of torch."""
+
+    def build(full: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "torch.py").write_text(source)
+            _build(full, folder, f"FROM {_name('base')}\nCOPY torch.py /opt/site/\nENV PYTHONPATH=/opt/site\n")
+
+    return build
+
+
+def _with_variables(base: str, **variables: str) -> Callable[[str], None]:
+    """That image, and what is said in its environment."""
 
     def build(full: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             words = " ".join(f"{name}={value}" for name, value in variables.items())
-            _build(full, folder, f"FROM {_name('torch')}\nENV {words}\n")
+            _build(full, folder, f"FROM {_name(base)}\nENV {words}\n")
 
     return build
 
@@ -153,8 +164,12 @@ RECIPES: dict[str, Callable[[str], None]] = {
     "forker": _with_entrypoint(FORKER),
     "stubborn": _with_entrypoint("#!/bin/sh\necho 'usage: serve [--port N]' >&2\nexit 2\n"),
     "foreign": _foreign,
-    "steady": _with_variables(RATE="100"),
-    "slower": _with_variables(RATE="90", OMP_NUM_THREADS="1"),
+    "steady": _with_variables("torch", RATE="100"),
+    "slower": _with_variables("torch", RATE="90", OMP_NUM_THREADS="1"),
+    "plain38": _with_variables("python38", ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41"),
+    "waiting": _with_torch("import sys\nsys.stderr.write('the import waits\\n')\nsys.stdin.buffer.read()\n"),
+    "hungry": _with_torch("taken = b'x' * (1 << 30)\n"),
+    "illegal": _with_torch("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"),
 }
 
 
