@@ -107,8 +107,8 @@ def _out_of_memory(during: str) -> CiGpuError:
 def _killed(during: str) -> CiGpuError:
     return RunnerError(
         f"{during} was killed from outside (SIGKILL), in two containers one after the other",
-        why="the runner's kernel was short of memory, or something on it ends containers: a clean-up, a supervisor",
-        remedy="journalctl -k shows what the kernel killed, docker events or podman events who ended the container",
+        why="the runner was short of memory, --memory is too small (podman may not say so), or a clean-up ended it",
+        remedy="journalctl -k shows what the kernel killed; raise --memory if one is set, else see the engine's events",
         kind="killed",
     )
 

@@ -1,4 +1,5 @@
 /* A driver's NVML with one GPU, which does what its variables say. For tests only. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,15 @@ int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *mig, void **device)
 }
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? clock_mhz : 2619; return 0; }
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = temperature; return 0; }
-int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts) { *milliwatts = 350500; return 0; }
+/* Each look at the GPU asks once for its power: whoever waits for looks can count them in a file. */
+int nvmlDeviceGetPowerUsage(void *device, unsigned *milliwatts)
+{
+    const char *path = getenv("STUB_LOOKS");
+    FILE *looks = path ? fopen(path, "a") : NULL;
+    if (looks) fputc('.', looks), fclose(looks);
+    *milliwatts = 350500;
+    return 0;
+}
 #ifdef OLD_DRIVER /* https://docs.nvidia.com/deploy/archive/R510/nvml-api/group__nvmlClocksThrottleReasons.html */
 int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *bits) { *bits = throttle; return 0; }
 #else

@@ -287,3 +287,16 @@ def test_calibrate_measures_this_interpreter_against_itself(tmp_path: Path) -> N
 
     assert code == 0, stdout + stderr
     assert "0 false alarms" in stdout
+
+
+PLAINEST = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "DNNL_MAX_CPU_ISA": "SSE41"}
+"""As little as ATen and oneDNN can be told to take for the instructions of this processor."""
+
+
+def test_no_check_of_values_is_red_on_the_plainest_processor(tmp_path: Path) -> None:
+    values = "autograd,matmul.float64,matmul.float32,matmul.float16,matmul.bfloat16,matmul.identity"
+    code, stdout, stderr = ci_gpu(*LOCAL, "--checks", values, "--json", "run.json", cwd=tmp_path, **PLAINEST)
+    (image,) = json.loads((tmp_path / "run.json").read_text())["images"]
+
+    assert code == 0, stdout + stderr
+    assert {result["outcome"] for result in image["results"]} == {"passed"}

@@ -37,6 +37,15 @@ exec "$@"
 """
 
 
+ILLEGAL = """\
+import ctypes, mmap, os
+page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+page.write({"x86_64": b"\\x0f\\x0b"}.get(os.uname().machine, bytes(4)))
+ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+"""
+"""ud2, or udf: an instruction that no processor has. A signal that it only sends itself is lost on process 1."""
+
+
 def configuration() -> dict[str, str]:
     """The environment under which podman works on small machines: runc, and limits that are allowed everywhere."""
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -135,13 +144,13 @@ def _with_torch(source: str) -> Callable[[str], None]:
     return build
 
 
-def _with_variables(base: str, **variables: str) -> Callable[[str], None]:
-    """That image, and what is said in its environment."""
+def _with_variables(**variables: str) -> Callable[[str], None]:
+    """The torch image, and what is said in its environment."""
 
     def build(full: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             words = " ".join(f"{name}={value}" for name, value in variables.items())
-            _build(full, folder, f"FROM {_name(base)}\nENV {words}\n")
+            _build(full, folder, f"FROM {_name('torch')}\nENV {words}\n")
 
     return build
 
@@ -164,12 +173,11 @@ RECIPES: dict[str, Callable[[str], None]] = {
     "forker": _with_entrypoint(FORKER),
     "stubborn": _with_entrypoint("#!/bin/sh\necho 'usage: serve [--port N]' >&2\nexit 2\n"),
     "foreign": _foreign,
-    "steady": _with_variables("torch", RATE="100"),
-    "slower": _with_variables("torch", RATE="90", OMP_NUM_THREADS="1"),
-    "plain38": _with_variables("python38", ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41"),
+    "steady": _with_variables(RATE="100"),
+    "slower": _with_variables(RATE="90", OMP_NUM_THREADS="1"),
     "waiting": _with_torch("import sys\nsys.stderr.write('the import waits\\n')\nsys.stdin.buffer.read()\n"),
     "hungry": _with_torch("taken = b'x' * (1 << 30)\n"),
-    "illegal": _with_torch("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"),
+    "illegal": _with_torch(ILLEGAL),
 }
 
 

@@ -133,25 +133,6 @@ def test_an_image_with_python_3_8_and_the_oldest_torch(lab: Lab) -> None:
     assert "sm_86" in run.image["environment"]["arch_list"]
 
 
-AS_WITHOUT_AVX512 = '''
-from ci_gpu.payload.checks import matmul
-def check_bfloat16(device):
-    """torch takes the path that it takes on a processor that oneDNN has no bfloat16 kernels for."""
-    import torch
-    torch._C._set_mkldnn_enabled(False)
-    yield from matmul.check_bfloat16(device)
-'''
-
-
-def test_the_oldest_torch_on_the_plainest_processor(lab: Lab) -> None:
-    """What ATen and oneDNN take for the instructions of this machine can be lowered, and must make nothing red."""
-    image = lab.ground.pushed("plain38", "1.13.1", "ci-gpu-test/plain38")
-    run = lab.finish(lab.start(image, *lab.checks(AS_WITHOUT_AVX512)[:2], "--checks", "own,matmul,autograd"))
-
-    assert run.code == 0, run.stdout + run.stderr
-    assert run.outcomes["own.bfloat16"] == "passed"
-
-
 def test_an_image_whose_python_is_too_old(lab: Lab) -> None:
     run = lab.run("python37")
 
@@ -222,7 +203,7 @@ def check_second(device):
 
 
 def wait_for_word(process: subprocess.Popen[str], word: str) -> None:
-    """Until the container has said this; however long that takes on this machine."""
+    """Until the container has said this, however long that takes; the run shows it under GITHUB_ACTIONS alone."""
     assert process.stderr is not None
     said = []
     while line := process.stderr.readline():
@@ -239,9 +220,9 @@ def wait_for_container(lab: Lab, process: subprocess.Popen[str], word: str = "th
     return container
 
 
-def start_waiting(lab: Lab, *options: str) -> subprocess.Popen[str]:
+def start_waiting(lab: Lab) -> subprocess.Popen[str]:
     image = lab.ground.pushed("torch", "1", "ci-gpu-test/torch")
-    return lab.start(image, *lab.checks(WAITS.format(timeout=600)), *options)
+    return lab.start(image, *lab.checks(WAITS.format(timeout=600)), GITHUB_ACTIONS="true")
 
 
 def test_a_container_that_is_killed_from_outside_costs_one_check(lab: Lab) -> None:
@@ -255,7 +236,8 @@ def test_a_container_that_is_killed_from_outside_costs_one_check(lab: Lab) -> No
 
 
 def test_a_container_that_is_killed_during_each_start_is_the_runner_s_fault(lab: Lab) -> None:
-    process = lab.start(lab.ground.pushed("waiting", "1", "ci-gpu-test/waiting"), "--checks", QUICK)
+    image = lab.ground.pushed("waiting", "1", "ci-gpu-test/waiting")
+    process = lab.start(image, "--checks", QUICK, GITHUB_ACTIONS="true")
     for _ in range(2):
         container = wait_for_container(lab, process, "the import waits")
         lab.ground.run(lab.engine, "kill", "--signal", "KILL", container)
@@ -268,7 +250,9 @@ def test_a_container_that_is_killed_during_each_start_is_the_runner_s_fault(lab:
 def test_a_memory_limit_that_the_import_breaks_is_out_of_memory(lab: Lab) -> None:
     run = lab.run("hungry", "--checks", QUICK, "--memory", "128m")
 
-    assert (run.code, run.kinds) == (3, ["out-of-memory"]), run.stdout + run.stderr
+    # podman 4.3 on cgroup v1 has OOMKilled false here: then only the kill is known, and the remedy names both.
+    assert run.code == 3, run.stdout + run.stderr
+    assert run.kinds[0] in (("out-of-memory",) if lab.engine == "docker" else ("out-of-memory", "killed"))
     assert "--memory" in run.stdout
 
 
