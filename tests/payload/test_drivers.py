@@ -76,6 +76,8 @@ def test_three_states_and_an_honest_fourth(cuda: str, driver: str, state: str) -
         ("13.0", "580.00", "580.65.06", "native"),  # Thor's own number is no older driver
         ("13.4", "580.00", "615.10", "forward-compatible"),
         ("13.0", "580.00", "", "native"),
+        ("12.8", "540.4.0", "535.10", "minor-version"),
+        ("12.8", "540.4.0", "540.4.0", "minor-version"),
     ],
 )
 def test_a_newer_libcuda_than_the_kernel_driver_is_forward_compatibility(
@@ -99,7 +101,10 @@ def test_the_pairs_that_nvidia_supports_are_not_doubted_and_the_others_are(cuda:
 
 @pytest.mark.parametrize("name", ["NVIDIA GeForce RTX 4090", "NVIDIA TITAN V"])
 def test_a_compatibility_package_is_for_no_consumer_gpu(name: str) -> None:
-    assert drivers.compat_doubt("535.104.05", "575.57.08", ["NVIDIA A10", name]) == f"{name} is no data centre GPU"
+    assert (
+        drivers.compat_doubt("535.104.05", "575.57.08", ["NVIDIA A10", name, "TITAN X"])
+        == f"{name} is no data centre GPU"
+    )
 
 
 def test_pairs_that_nvidia_says_nothing_of_are_not_doubted() -> None:

@@ -12,10 +12,11 @@ from ci_gpu.payload import perform
 from ci_gpu.payload.tags import contradictions, promises
 from ci_gpu.payload.wire import Environment
 
-CORPUS = Path(__file__).with_name("data").joinpath("real_tags.psv")
-"""Published tags with what is inside; the sources are named in the file."""
+CORPORA = ("real_tags.psv", "more_real_tags.psv")
+"""Published tags with what is inside; the sources are named in the files. The second came after the rules."""
 
-ROWS = [line.split("|") for line in CORPUS.read_text().splitlines() if line and not line.startswith("#")]
+LINES = [line for name in CORPORA for line in Path(__file__).with_name("data").joinpath(name).read_text().splitlines()]
+ROWS = [line.split("|") for line in LINES if line and not line.startswith("#")]
 
 
 def inside(torch: str, cuda: str, cudnn: str = "") -> Environment:
@@ -33,7 +34,7 @@ def test_no_real_tag_is_called_a_lie(row: list[str]) -> None:
 def test_a_real_tag_that_names_a_cuda_is_a_lie_over_another_major_and_over_a_cpu_build(row: list[str]) -> None:
     reference, torch, _, cudnn = row
 
-    assert len(contradictions(reference, inside(torch, "10.99", cudnn))) == 1
+    assert len(contradictions(reference, inside(torch, "7.99", cudnn))) == 1
     assert "is a CPU build" in contradictions(reference, inside("2.9.0+cpu", "", cudnn))[0]
 
 
@@ -74,6 +75,11 @@ OFFICIAL = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"
             "dev20251001",
         ),
         ("p/pytorch-nightly:2.10.0.dev20251001-cuda12.8-cudnn9-devel", "2.10.0", "12.8", "9", "dev20251001"),
+        ("my-app:cudnn9.10.2", "2.9.0", "12.8", "91003", "cuDNN 9.10.2, 91003"),
+        ("my-app:cudnn9.10.2", "2.9.0", "12.8", "91102", "cuDNN 9.10.2"),
+        ("my-app:cudnn8.9.2", "2.9.0", "12.8", "8903", "cuDNN 8.9.2"),
+        ("my-app:cuda7-cudnn5", "1.0", "8.0", "5", "CUDA 7,"),
+        ("my-app:cu19", "1.0", "13.0", "", "CUDA 19,"),
         ("my-app:cu128", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
         ("my-app:cu1281", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
         ("my-app:CUDA12.8.1", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
@@ -117,6 +123,17 @@ def test_a_lie_is_told(reference: str, torch: str, cuda: str, cudnn: str, says: 
         ("gradient-base:pt112-tf29-jax0317-py39", "1.12.0+cu116", "11.6", "8.3.2"),
         ("gradient-base:pt211-tf215-cudatk120-py311", "2.1.1+cu121", "12.1", "8.9.2"),
         ("determinedai/environments:cuda-10.0-pytorch-1.4-tf-1.15-gpu-067db2b", "1.4.0", "10.1", "7.6.3"),
+        ("my-app:cudnn9.10.2", "2.9.0", "12.8", "91002"),
+        ("my-app:cudnn9.10.99", "2.9.0", "12.8", "91099"),
+        ("my-app:cudnn9.0.0", "2.4.0", "12.4", "90000"),
+        ("my-app:cudnn8.9.2", "2.1.0", "12.1", "8902"),
+        ("my-app:cudnn8.9.99", "2.1.0", "12.1", "8999"),
+        ("my-app:cudnn9", "2.9.0", "12.8", "9"),
+        ("my-app:cudnn910", "2.9.0", "12.8", "910"),
+        ("acme/app:cuda6-x", "2.9.0", "12.8", ""),
+        ("acme/app:cuda-20", "2.9.0", "12.8", ""),
+        ("acme/app:cuda-20.04", "2.9.0", "12.8", ""),
+        ("acme/app:cu12800", "2.9.0", "12.6", ""),
         ("acme/app:torch210-cu121", "2.1.0+cu121", "12.1", ""),
         ("acme/app:torch210-cu128", "2.10.0+cu128", "12.8", ""),
         ("acme/app:pytorch-24.05-py3", "2.4.0a0+07cecf4168.nv24.05", "12.4", ""),  # the date of an NGC release
@@ -144,6 +161,11 @@ def test_what_a_tag_does_not_promise_is_no_lie(reference: str, torch: str, cuda:
 @pytest.mark.parametrize("reference", ["", "acme/app", "acme/app:1.2.3", "r:5000/x/pytorch@sha256:" + "1" * 64])
 def test_a_reference_that_names_no_version_promises_nothing(reference: str) -> None:
     assert not any(promises(reference))
+
+
+def test_only_a_rocm_tag_promises_rocm() -> None:
+    assert promises("rocm/pytorch:rocm6.4").rocm
+    assert not promises("acme/app:cu128").rocm
 
 
 GPU_CHECKS = ("cuda_build", "architectures", "gpus", "driver", "kernel", "libraries")
