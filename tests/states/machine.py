@@ -52,6 +52,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     torch: dict[str, Any] = {}
     image: str = "registry.example/team/image:1"
     libcuda: str = "lib"
+    file: str = "libcuda.so.1"  # what that name is a link to; its version is that of the libcuda
     cuinit: int = 0
     env: dict[str, str] = {}
     checks: tuple[str, ...] = CHECKS
@@ -98,8 +99,10 @@ def _image(state: State, folder: Path, driver: Path, patch: pytest.MonkeyPatch) 
     if state.libcuda:
         path = folder / state.libcuda
         path.mkdir(parents=True)
-        for name in ("libcuda.so.1", "libnvidia-ml.so.1"):
+        for name in (state.file, "libnvidia-ml.so.1"):
             shutil.copy(driver, path / name)
+        if state.file != "libcuda.so.1":
+            (path / "libcuda.so.1").symlink_to(state.file)
         patch.setenv("LD_LIBRARY_PATH", str(path))
     for name, value in state.env.items():
         patch.setenv(name, value)

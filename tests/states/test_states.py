@@ -173,6 +173,18 @@ GPU: dict[str, State] = {
     "no driver, or none handed in": runner("gpu-missing", "no usable libcuda", libcuda=""),
     "the driver was upgraded and not loaded anew": runner("gpu-missing", "do not belong together", cuinit=803),
     "a compatibility libcuda that does not fit": image("gpu-refused", COMPAT, cuinit=803, libcuda=COMPAT),
+    "a compatibility libcuda over an older driver": green(
+        "575.57.08 over the kernel driver 535.104.05",
+        libcuda=COMPAT,
+        file="libcuda.so.575.57.08",
+        env={"STATE_DRIVER": "535.104.05", "STATE_LIBCUDA": "12090"},
+    ),
+    "a compatibility libcuda over a driver that NVIDIA has none for": green(
+        "NVIDIA does not support this",
+        libcuda=COMPAT,
+        file="libcuda.so.575.57.08",
+        env={"STATE_DRIVER": "550.54.14", "STATE_LIBCUDA": "12090"},
+    ),
     "a compatibility libcuda on a GeForce": image("gpu-refused", "not a data-centre one", cuinit=804, libcuda=COMPAT),
     "a stub libcuda in LD_LIBRARY_PATH": image("gpu-refused", f"{STUBS}/libcuda.so.1", cuinit=34, libcuda=STUBS),
     "no device files": runner("gpu-missing", "device files", cuinit=999),
