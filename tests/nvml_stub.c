@@ -1,5 +1,6 @@
 /* A driver's NVML with one GPU, which does what its variables say. For tests only. */
 #include <stdio.h>
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,14 @@ int nvmlInitWithFlags(unsigned flags) { return 0; }
 int nvmlInit_v2(void) { return 0; }
 int nvmlShutdown(void) { return 0; }
 int nvmlSystemGetDriverVersion(char *text, unsigned size) { strcpy(text, "580.65.06"); return 0; }
-int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13000; return 0; }
+
+/* "By calling cuDriverGetVersion()" of the libcuda that is found; 12: no libcuda, 13: no such function (NVML's reference). */
+int nvmlSystemGetCudaDriverVersion_v2(int *version)
+{
+    void *libcuda = dlopen("libcuda.so.1", RTLD_LAZY);
+    int (*get)(int *) = libcuda ? (int (*)(int *))dlsym(libcuda, "cuDriverGetVersion") : 0;
+    return !libcuda ? 12 : get ? get(version) : 13;
+}
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = 1; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) { *device = &gpu; return index ? 2 : 0; }
 int nvmlDeviceGetUUID(void *device, char *text, unsigned size) { strcpy(text, "GPU-1"); return 0; }
