@@ -123,10 +123,22 @@ def test_an_image_without_torch(lab: Lab) -> None:
     assert (run.code, run.kinds) == (4, ["no-torch"]), run.stdout + run.stderr
 
 
+AS_WITHOUT_AVX512 = '''
+from ci_gpu.payload.checks import matmul
+def check_bfloat16(device):
+    """torch takes the path that it takes on a processor that oneDNN has no bfloat16 kernels for."""
+    import torch
+    torch._C._set_mkldnn_enabled(False)
+    yield from matmul.check_bfloat16(device)
+'''
+
+
 def test_an_image_with_python_3_8_and_the_oldest_torch(lab: Lab) -> None:
-    run = lab.run("python38", tag="1.13.1-cuda11.7")
+    own = lab.checks(AS_WITHOUT_AVX512)[:2]
+    run = lab.run("python38", *own, tag="1.13.1-cuda11.7")
 
     assert run.code == 0, run.stdout + run.stderr
+    assert run.outcomes["matmul.bfloat16"] == run.outcomes["own.bfloat16"] == "passed"
     assert run.image["environment"]["python"].startswith("3.8.")
     assert run.image["environment"]["torch"].startswith("1.13.1")
     assert run.image["environment"]["torch_cuda"] == "11.7"
