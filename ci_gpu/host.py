@@ -57,14 +57,15 @@ def _by_nvml() -> tuple[str, tuple[Gpu, ...]]:
 
 def _gpu(opened: Any, index: int) -> Gpu:
     handle = opened.nvmlDeviceGetHandleByIndex(index)
-    major, minor = opened.nvmlDeviceGetCudaComputeCapability(handle)
     device = nvml.Device(opened, handle)
+    capability = device.ask("CudaComputeCapability") or ()
+    memory = device.ask("MemoryInfo")  # none where it is the host's own, as on GB10
     return Gpu(
         index,
-        str(opened.nvmlDeviceGetName(handle)),
+        str(device.ask("Name") or ""),
         device.uuid(),
-        f"{major}.{minor}",
-        int(opened.nvmlDeviceGetMemoryInfo(handle).total),
+        ".".join(map(str, capability)),
+        int(memory.total) if memory else 0,
         max_sm_mhz=device.max_sm_mhz() or 0,
         **conditions(device),
     )

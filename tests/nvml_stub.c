@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+int no_memory, no_capability, no_name; /* the nvmlReturn_t of this call: 3 is not supported */
 int throttle, temperature = 40, processes, mig_mode, mig_devices, ecc, clock_mhz = 1980, application_mhz = 1980;
 unsigned long long thermal_ns;
 static int gpu;
@@ -33,9 +34,9 @@ int nvmlSystemGetCudaDriverVersion_v2(int *version)
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = 1; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) { *device = &gpu; return index ? 2 : 0; }
 int nvmlDeviceGetUUID(void *device, char *text, unsigned size) { strcpy(text, "GPU-1"); return 0; }
-int nvmlDeviceGetName(void *device, char *text, unsigned size) { strcpy(text, "NVIDIA H100 80GB HBM3"); return 0; }
-int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) { *major = 9; *minor = 0; return 0; }
-int nvmlDeviceGetMemoryInfo(void *device, unsigned long long *total_free_used) { *total_free_used = 80ull << 30; return 0; }
+int nvmlDeviceGetName(void *device, char *text, unsigned size) { strcpy(text, "NVIDIA H100 80GB HBM3"); return no_name; }
+int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) { *major = 9; *minor = 0; return no_capability; }
+int nvmlDeviceGetMemoryInfo(void *device, unsigned long long *total_free_used) { *total_free_used = 80ull << 30; return no_memory; }
 int nvmlDeviceGetMaxClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? 1980 : 2619; return 0; }
 int nvmlDeviceGetApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = application_mhz; return 0; }
 int nvmlDeviceGetDefaultApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = 1980; return 0; }

@@ -77,6 +77,18 @@ def test_a_calm_gpu_is_recorded_and_spoils_nothing(watched) -> None:
     assert found["host"]["driver"] == "580.65.06"
 
 
+@pytest.mark.parametrize(
+    ("fault", "fact", "empty"),
+    [("no_memory", "memory", 0), ("no_capability", "capability", ""), ("no_name", "name", "")],
+)
+def test_a_fact_that_nvml_does_not_tell_hides_no_other(watched, fault: str, fact: str, empty: object) -> None:
+    """GB10 shares its memory with the host, and NVML answers NOT_SUPPORTED (3) for it."""
+    told, untold = watched()["host"], watched({fault: 3})["host"]
+
+    assert untold["driver"] == told["driver"]
+    assert untold["gpus"] == [{**told["gpus"][0], fact: empty}]
+
+
 def test_other_application_clocks_are_another_policy(watched) -> None:
     assert watched({"application_mhz": 1410})["host"]["gpus"][0]["clocks"] == "applications:1410"
 

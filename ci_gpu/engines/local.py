@@ -66,5 +66,11 @@ def list_labelled(label: str) -> Argv:
 
 
 def _environment(job: Job) -> Argv:
-    visible = () if job.gpus in ((), ("all",)) else (f"CUDA_VISIBLE_DEVICES={','.join(job.gpus)}",)
-    return (*visible, *(f"{name}={value}" for name, value in job.environment))
+    return (*_visible(job.gpus), *(f"{name}={value}" for name, value in job.environment))
+
+
+def _visible(gpus: tuple[str, ...]) -> Argv:
+    """In the order of nvidia-smi: CUDA's own order is the fastest first, and index 1 would be another GPU."""
+    if gpus in ((), ("all",)):
+        return ()
+    return ("CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={','.join(gpus)}")

@@ -154,4 +154,5 @@ def test_the_local_engine_is_this_interpreter() -> None:
 
     argv = run("local", gpus=("0", "1"))
 
-    assert argv == ("env", "CUDA_VISIBLE_DEVICES=0,1", "CI_GPU_IMAGE=x", sys.executable, "-c", "code", "nonce")
+    order = ("CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_VISIBLE_DEVICES=0,1")
+    assert argv == ("env", *order, "CI_GPU_IMAGE=x", sys.executable, "-c", "code", "nonce")
