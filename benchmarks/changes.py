@@ -2,10 +2,10 @@
 
     python benchmarks/changes.py [--quick] [--output benchmarks/results/changes.json] [--document docs/change-points.md]
 
-False alarms: series of 100 points of noise alone in which anything is found, looked at once; and the same looked at
-after each new point, as a history is. Power: 40 to 60 points of an old level and a few of the new one; seen is what is
-placed within two points. Ours beside the real Apache Otava and asv; those that are not installed are left out. Needs
-numpy and scipy.
+False alarms: series of noise alone in which anything is found, looked at once; and changes that are told for the first
+time, by looks after each new point, as a history is. Power: an old level of 50 to 980 points and a few of a new one;
+seen is what is placed within two points. Phantoms: what is told beside a clean step, at looks after each new point.
+Ours beside the real Apache Otava and asv; those that are not installed are left out. Needs numpy and scipy.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -27,9 +28,12 @@ from tables import between, markdown
 BEGIN, END = "<!-- changes: begin -->", "<!-- changes: end -->"
 LENGTH, TOLERANCE = 100, 2
 DEVIATIONS = (0.005, 0.01, 0.022)
-EFFECTS = (0.02, 0.03, 0.05, 0.1)
-NEW = (2, 5, 10)
+STEPS = (1, 2, 3, 5)  # in deviations of the noise
+OLD = (50, 200, 980)
+NEW = (1, 2, 3, 5, 7, 10)
+DEVIATION = 0.01
 EACH_PUSH = "after every point"
+SLOW, FEW = "asv", 100  # takes seconds for a thousand points, so it is asked for series of so many at most
 
 Draw = Callable[[np.random.Generator, int], Any]
 
@@ -38,20 +42,24 @@ class Repetitions(NamedTuple):
     alarms: int
     pushes: int  # series that are looked at after each point
     power: int
+    long: int  # the same, of the longest old level
 
 
-FULL, QUICK = Repetitions(1000, 200, 400), Repetitions(2, 1, 2)
+FULL, QUICK = Repetitions(50, 20, 60, 12), Repetitions(2, 1, 1, 1)
 
 
 def white(rng: np.random.Generator, count: int) -> Any:
     return rng.normal(size=count)
 
 
-def autoregressive(rng: np.random.Generator, count: int) -> Any:
-    values = rng.normal(size=count)
-    for at in range(1, count):
-        values[at] = 0.5 * values[at - 1] + np.sqrt(0.75) * values[at]
-    return values
+def autoregressive(share: float) -> Draw:
+    def draw(rng: np.random.Generator, count: int) -> Any:
+        values = rng.normal(size=count)
+        for at in range(1, count):
+            values[at] = share * values[at - 1] + np.sqrt(1 - share**2) * values[at]
+        return values
+
+    return draw
 
 
 def heavy(rng: np.random.Generator, count: int) -> Any:
@@ -62,11 +70,18 @@ def outliers(rng: np.random.Generator, count: int) -> Any:
     return rng.normal(size=count) + 10 * (rng.random(count) < 0.03)
 
 
+def bimodal(rng: np.random.Generator, count: int) -> Any:
+    """Two modes, two deviations up and down."""
+    return 2 * rng.choice([-1, 1], size=count) + 0.2 * rng.normal(size=count)
+
+
 NOISES: dict[str, Draw] = {
     "white": white,
-    "AR(1) 0.5": autoregressive,
+    "AR(1) 0.3": autoregressive(0.3),
+    "AR(1) 0.5": autoregressive(0.5),
     "t with 3 degrees": heavy,
     "3 % outliers": outliers,
+    "two modes": bimodal,
 }
 
 
@@ -76,30 +91,77 @@ def alarms(draw: Draw, deviation: float, count: int, seed: int) -> dict[str, Cou
 
 
 def pushes(draw: Draw, deviation: float, count: int, seed: int) -> dict[str, Counted]:
-    """Ours alone: series in which anything is ever told, of all looks from 12 points to 100."""
-    rng, told = np.random.default_rng(seed), Counter[str]()
+    """Ours alone: of all looks from 12 points to 100, those that tell a change which no look before has told."""
+    rng, fresh = np.random.default_rng(seed), Counter[str]()
     for _ in range(count):
         values = np.exp(deviation * draw(rng, LENGTH)).tolist()
-        looks = [detectors.ours(values[:end]) for end in range(12, LENGTH + 1)]
-        told.update(name for name in detectors.OURS if any(look[name] for look in looks))
-    return {name: Counted(told[name], count) for name in detectors.OURS}
+        told: dict[str, set[int]] = {name: set() for name in detectors.OURS}
+        for end in range(12, LENGTH + 1):
+            for name, found in detectors.ours(values[:end]).items():
+                new = {at for at in found if not _close(at, told[name])}
+                fresh[name] += bool(new)
+                told[name] |= new
+    return {name: Counted(fresh[name], count * (LENGTH - 11)) for name in detectors.OURS}
 
 
-def power(deviation: float, effect: float, new: int, count: int, seed: int) -> dict[str, Counted]:
-    rng = np.random.default_rng(seed)
-    return _counted((_seen(rng, deviation, effect, new) for _ in range(count)), count)
+def power(step: int, old: int, new: int, count: int) -> dict[str, Counted]:
+    rng = np.random.default_rng(1000 * old + 10 * new + step)
+    return _counted((_seen(rng, step, old, new) for _ in range(count)), count)
 
 
-def _seen(rng: np.random.Generator, deviation: float, effect: float, new: int) -> dict[str, set[int]]:
-    old = int(rng.integers(40, 61))
-    values = np.exp(deviation * white(rng, old + new))
-    values[old:] *= 1 + effect
+def _seen(rng: np.random.Generator, step: int, old: int, new: int) -> dict[str, set[int]]:
+    values = np.exp(DEVIATION * (white(rng, old + new) + step * (np.arange(old + new) >= old)))
     return {name: {at for at in found if abs(at - old) <= TOLERANCE} for name, found in _found(values).items()}
+
+
+def phantoms(step: int, count: int) -> dict[str, Counted]:
+    """Ours alone: looks with 2 to 15 new points that tell a change which is not the step."""
+    rng, looks = np.random.default_rng(step), Counter[str]()
+    for _ in range(count):
+        values = np.exp(DEVIATION * (white(rng, 75) + step * (np.arange(75) >= 60))).tolist()
+        for end in range(62, 76):
+            looks.update(name for name, found in detectors.ours(values[:end]).items() if not _all_close(found, 60))
+    return {name: Counted(looks[name], 14 * count) for name in detectors.OURS}
+
+
+def _close(at: int, others: set[int]) -> bool:
+    return any(abs(at - other) <= TOLERANCE for other in others)
+
+
+def _all_close(found: set[int], place: int) -> bool:
+    return all(abs(at - place) <= TOLERANCE for at in found)
+
+
+def shapes() -> dict[str, Any]:
+    """Series of 1,000 points."""
+    rng, at = np.random.default_rng(5), np.arange(1000)
+    noise = white(rng, 1000)
+    return {
+        "noise": np.exp(DEVIATION * noise),
+        "ramp": np.linspace(1, 3, 1000) * np.exp(0.001 * noise),
+        "exact ramp": np.linspace(1, 3, 1000),
+        "50 steps of 5 %": np.exp(DEVIATION * noise + np.log(1.05) * (at // 20 % 2)),
+        "random walk": np.exp(DEVIATION * noise.cumsum()),
+        "constant": np.ones(1000),
+        "outliers": np.exp(DEVIATION * outliers(rng, 1000)),
+        "two values in turn": 1.0 + at % 2,
+    }
+
+
+def timed(values: Any) -> dict[str, float]:
+    """Seconds of the slowest of three looks, and the changes that are confirmed."""
+    listed, seconds = values.tolist(), []
+    for _ in range(3):
+        start = time.process_time()
+        found = detectors.ours(listed)
+        seconds.append(time.process_time() - start)
+    return {"seconds": max(seconds), "confirmed": len(found[detectors.CONFIRMED])}
 
 
 def _found(values: Any) -> dict[str, set[int]]:
     listed = values.tolist()
-    return detectors.ours(listed) | {name: detect(listed) for name, detect in detectors.others().items()}
+    fast = {name: detect for name, detect in detectors.others().items() if len(listed) <= FEW or SLOW not in name}
+    return detectors.ours(listed) | {name: detect(listed) for name, detect in fast.items()}
 
 
 def _counted(each: Iterator[dict[str, set[int]]], count: int) -> dict[str, Counted]:
@@ -120,12 +182,14 @@ def measure(many: Repetitions) -> dict[str, Any]:
             if deviation == DEVIATIONS[1]
         },
         "power": {
-            f"{deviation:.1%}": {
-                f"{effect:g}": {str(new): power(deviation, effect, new, many.power, 1000 + new) for new in NEW}
-                for effect in EFFECTS
+            str(old): {
+                str(step): {str(new): power(step, old, new, many.long if old > 300 else many.power) for new in NEW}
+                for step in STEPS
             }
-            for deviation in DEVIATIONS[:2]
+            for old in OLD
         },
+        "phantoms": {str(step): phantoms(step, many.power) for step in STEPS},
+        "shapes": {name: timed(values) for name, values in shapes().items()},
     }
 
 
@@ -137,7 +201,8 @@ def text(found: dict[str, Any]) -> str:
     names = list(next(iter(found["alarms"].values())))
     parts = [_alarm_table(found["alarms"], deviation, names) for deviation in DEVIATIONS]
     parts += [_push_table(found[EACH_PUSH])]
-    parts += [_power_table(deviation, effects, names) for deviation, effects in found["power"].items()]
+    parts += [_power_table(old, steps, names) for old, steps in found["power"].items()]
+    parts += [_phantom_table(found["phantoms"]), _shape_table(found["shapes"])]
     return "\n\n".join((*parts, f"{found['tools']}. Brackets: one-sided 95 % bounds by Clopper and Pearson."))
 
 
@@ -150,20 +215,33 @@ def _alarm_table(found: dict[str, Any], deviation: float, names: list[str]) -> s
 
 def _push_table(found: dict[str, Any]) -> str:
     count = next(iter(next(iter(found.values())).values())).of
-    head = [f"False alarms in {count} series, looked at after every point", *found]
+    head = [f"Changes told anew by 100 pushes, of {count} pushes", *found]
     return markdown(head, [[name, *(_bounded(each[name]) for each in found.values())] for name in detectors.OURS])
+
+
+def _phantom_table(found: dict[str, Any]) -> str:
+    head = ["Looks beside a clean step that tell another", *(f"{step} deviations" for step in found)]
+    return markdown(head, [[name, *(_bounded(each[name]) for each in found.values())] for name in detectors.OURS])
+
+
+def _shape_table(found: dict[str, Any]) -> str:
+    head = ["1,000 points", *found]
+    rows = [
+        ["seconds of a look", *(f"{each['seconds']:.2f}" for each in found.values())],
+        ["changes confirmed", *(str(each["confirmed"]) for each in found.values())],
+    ]
+    return markdown(head, rows)
 
 
 def _bounded(counted: Counted) -> str:
     return f"{100 * counted.rate:.1f} % (≤ {100 * counted.above:.1f})"
 
 
-def _power_table(deviation: str, effects: dict[str, Any], names: list[str]) -> str:
+def _power_table(old: str, steps: dict[str, Any], names: list[str]) -> str:
     news = " / ".join(map(str, NEW))
-    head = [f"Seen after {news} new points, white noise of {deviation}".replace("%", " %")]
-    head += [f"+{float(effect):.0%}".replace("%", " %") for effect in effects]
-    rows = [[name, *(_rates(each, name) for each in effects.values())] for name in names]
-    return markdown(head, rows)
+    head = [f"{old} old points: seen after {news} new ones", *(f"{step} deviations" for step in steps)]
+    known = [name for name in names if name in next(iter(steps.values()))[str(NEW[0])]]
+    return markdown(head, [[name, *(_rates(each, name) for each in steps.values())] for name in known])
 
 
 def _rates(by_new: dict[str, dict[str, Counted]], name: str) -> str:

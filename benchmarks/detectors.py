@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from ci_gpu import changes
 from ci_gpu.model import Point, Series, SeriesKey
@@ -55,12 +57,16 @@ def _asv() -> dict[str, Detector]:
     except ImportError:
         return {}
 
+    @lru_cache(maxsize=1)
+    def steps(values: tuple[float, ...]) -> Any:
+        return detect_steps(list(values))
+
     def regressions(values: Sequence[float], threshold: float) -> set[int]:
-        *_, found = detect_regressions(detect_steps(list(values)), threshold)
+        *_, found = detect_regressions(steps(tuple(values)), threshold)
         return {after for _, after, *_ in found or ()}
 
     return {
-        "asv, every step": lambda values: {left for left, *_ in detect_steps(list(values))[1:]},
+        "asv, every step": lambda values: {left for left, *_ in steps(tuple(values))[1:]},
         "asv, its regressions (5 %)": lambda values: regressions(values, 0.05),
         "asv, regressions of 2 %": lambda values: regressions(values, MARGIN),
     }

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from ci_gpu.changes import divisive, potts, recent
+from ci_gpu.changes import divisive, noise, potts, recent
 from ci_gpu.model import ChangePoint, Point, Series
 
 FEWEST = 12
@@ -19,6 +19,9 @@ MOST = 1000
 
 NEAR = 1
 """Two detectors mean the same change if they place it at most so many points apart."""
+
+APART = 10
+"""What one detector alone sees must be so many points from any other change."""
 
 CONFIRMED, SUSPICIOUS = "confirmed", "suspicious"
 
@@ -34,16 +37,20 @@ def find(series: Series, *, margin: float, weighted: bool = False) -> tuple[Chan
         return ()
     values = [math.log(point.value) for point in points]
     least = math.log1p(margin)
-    found = {
-        "potts": potts.detect(values, least, _weights(points) if weighted else None),
-        "divisive": divisive.detect(values, least),
-        "recent": recent.detect(values, least),
-    }
-    agreed = _agreed(found)
+    agreed = _apart(_agreed(_found(values, least, _weights(points) if weighted else None)))
     return tuple(
         _change(points, values, (start, at, stop), agreed[at])
         for start, at, stop in _neighbourhoods(agreed, len(points))
     )
+
+
+def _found(values: Sequence[float], least: float, weights: Sequence[float] | None) -> dict[str, tuple[int, ...]]:
+    """Who sees a change where. What is recent is looked for on the level that began before the newest points."""
+    by_fit = potts.detect(values, least, weights)
+    by_means = divisive.detect(noise.cleaned(values, noise.scales(values)), least)
+    level = max((at for at in (*by_fit, *by_means) if at < len(values) - recent.MOST), default=0)
+    newest = tuple(level + at for at in recent.detect(values[level:], least))
+    return {"potts": by_fit, "divisive": by_means, "recent": newest}
 
 
 def _weights(points: Sequence[Point]) -> list[float]:
@@ -63,6 +70,15 @@ def _agreed(found: Mapping[str, Sequence[int]]) -> dict[int, tuple[str, ...]]:
             at = min(free, key=lambda at: abs(at - place), default=place)
             agreed[at] = (*agreed.get(at, ()), name)
     return dict(sorted(agreed.items()))
+
+
+def _apart(agreed: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+    """Without what one alone sees a few points from a change that is better known: the same, seen elsewhere."""
+    kept: list[int] = []
+    for at in sorted(agreed, key=lambda at: (-len(agreed[at]), at)):
+        if len(agreed[at]) > 1 or all(abs(at - other) >= APART for other in kept):
+            kept.append(at)
+    return {at: agreed[at] for at in sorted(kept)}
 
 
 def _neighbourhoods(agreed: Mapping[int, tuple[str, ...]], end: int) -> list[tuple[int, int, int]]:

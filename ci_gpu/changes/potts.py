@@ -1,10 +1,10 @@
-"""A piecewise constant fit of least absolute deviations (the L1 Potts problem), and a penalty that knows AR(1) noise.
+"""A piecewise constant fit of absolute deviations (the Potts problem), each counted up to a limit.
 
-The fit minimises ``sum w |y - level| + penalty * jumps`` exactly, by dynamic programming over the levels (as in
+The fit minimises ``sum min(|y - level| / scale, LIMIT) + PRICE * jumps`` by dynamic programming over levels (as in
 Weinmann, Storath and Demaret, "The L1-Potts Functional for Robust Jump-Sparse Reconstruction", arXiv:1207.4642). The
-penalty is chosen as airspeed velocity documents its own ("Step detection"): the number of segments and the logarithm
-of the residuals are balanced, after what a residual tells of the next one has been taken away. So a wandering series
-is not cut into steps.
+limit is that of Fearnhead and Rigaill, "Changepoint Detection in the Presence of Outliers" (arXiv:1609.07363): a wild
+point costs no more than a level that is off. Price and limit do not depend on how long the series is, so what is found
+at its end does not depend on its age.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
-from statistics import median
+
+from ci_gpu.changes.noise import scales
 
 LEAST = 2
-FLOOR = 1e-4  # mean residual that is never asked to be smaller: 0.01 % of a value is no news
-FINENESS = 10  # levels a typical step from point to point
-PENALTIES = 2.0  # each tried is so many times smaller than the last
-WORTHLESS = 8
-CROWDED = 8  # a fit with segments shorter than this on average explains nothing
+PRICE = 5.5
+"""What a jump costs, in deviations of the noise."""
+LIMIT = 4.0
+"""What a point costs at most."""
+FINENESS = 4
+"""Levels in a deviation of the noise, from four to eight."""
+REACH = 3.0
+"""How far from one of its first two points a level may lie, in deviations."""
 
 
 def detect(values: Sequence[float], margin: float, weights: Sequence[float] | None = None) -> tuple[int, ...]:
@@ -30,57 +34,49 @@ def detect(values: Sequence[float], margin: float, weights: Sequence[float] | No
     or more. ``weights`` are relative and positive.
     """
     weights = list(weights) if weights is not None else [1.0] * len(values)
-    best = min(_fits(values, weights), key=lambda found: _objective(values, weights, found))
-    return _sized(values, weights, best, margin)
+    deviations = [scale / weight for scale, weight in zip(scales(values), weights, strict=True)]
+    return _sized(values, weights, fit(values, deviations, PRICE), margin)
 
 
-def fit(values: Sequence[float], weights: Sequence[float], penalty: float) -> tuple[int, ...]:
-    """The first points of all segments but the first, of the best fit at this penalty a jump."""
-    return _fit(_costs(values, weights, _levels(values)), penalty)
+def fit(values: Sequence[float], deviations: Sequence[float], price: float) -> tuple[int, ...]:
+    """The first points of all segments but the first, of the best fit.
 
-
-def _fits(values: Sequence[float], weights: Sequence[float]) -> Iterator[tuple[int, ...]]:
-    """Fits of ever more segments, until the next jump could save only a fraction of what a segment has to save."""
-    found: tuple[int, ...] = ()
-    costs, floor = _costs(values, weights, _levels(values)), FLOOR * sum(weights)
-    residual = _residual(values, weights, found)
-    penalty = residual / PENALTIES
-    while len(found) <= len(values) / CROWDED:
-        yield found
-        if penalty < _price(values) * (residual + floor) / WORTHLESS:
-            break
-        found = _fit(costs, penalty)
-        residual, penalty = _residual(values, weights, found), penalty / PENALTIES
-
-
-def _levels(values: Sequence[float]) -> list[float]:
-    """Where a segment may lie: at its points, or within a twentieth of a typical step of them."""
-    grid = median(abs(right - left) for left, right in pairwise(values)) / FINENESS
-    if grid <= 0.0:
-        return sorted(set(values))
-    return [grid * cell for cell in sorted({round(value / grid) for value in values})]
-
-
-def _costs(values: Sequence[float], weights: Sequence[float], levels: Sequence[float]) -> list[list[float]]:
-    return [[weight * abs(value - level) for level in levels] for value, weight in zip(values, weights, strict=True)]
-
-
-def _fit(costs: Sequence[list[float]], penalty: float) -> tuple[int, ...]:
-    """Viterbi's way through the levels, where a new segment is always begun with two points at once."""
-    if len(costs) < 2 * LEAST:
+    Viterbi's way through the levels, where a new segment is always begun with two points at once. A level that costs
+    more than the best, a jump and one point is forgotten.
+    """
+    if len(values) < 2 * LEAST:
         return ()
-    totals = [first + second for first, second in zip(costs[0], costs[1], strict=True)]
-    starts = [0] * len(totals)
-    cheapest, begun = [math.inf, min(totals)], [0, 0]  # of all values up to each: the cost, the last segment's start
-    for at in range(2, len(costs)):
-        jumped = cheapest[at - 2] + penalty
-        fresh = [jumped + before for before in costs[at - 1]]
-        starts = [at - 1 if new < old else start for new, old, start in zip(fresh, totals, starts, strict=True)]
-        totals = [(new if new < old else old) + cost for new, old, cost in zip(fresh, totals, costs[at], strict=True)]
-        least = min(totals)
+    levels: dict[float, tuple[float, int]] = {}  # the level of the last segment: the cost of all, where it starts
+    cheapest, begun = [-price, math.inf], [0, 0]  # of all values before each: the cost, the start of their last segment
+    for at in range(1, len(values)):
+        value, unit = values[at], 1 / deviations[at]
+        levels = {
+            level: (cost + min(abs(value - level) * unit, LIMIT), start) for level, (cost, start) in levels.items()
+        }
+        for level, cost in _fresh(values, deviations, at):
+            total = cheapest[at - 1] + price + cost
+            if level not in levels or total < levels[level][0]:
+                levels[level] = total, at - 1
+        least, start = min(levels.values())
+        levels = {level: each for level, each in levels.items() if each[0] <= least + price + LIMIT}
         cheapest.append(least)
-        begun.append(starts[totals.index(least)])
+        begun.append(start)
     return _walk_back(begun)
+
+
+def _fresh(values: Sequence[float], deviations: Sequence[float], at: int) -> Iterator[tuple[float, float]]:
+    """The levels of a segment that begins at the point before, and what these two points cost."""
+    before, value = values[at - 1], values[at]
+    units = 1 / deviations[at - 1], 1 / deviations[at]
+    grid = 2.0 ** math.floor(math.log2(min(deviations[at - 1], deviations[at]) / FINENESS))
+    for level in sorted({*_near(before, deviations[at - 1], grid), *_near(value, deviations[at], grid)}):
+        yield level, min(abs(before - level) * units[0], LIMIT) + min(abs(value - level) * units[1], LIMIT)
+
+
+def _near(value: float, deviation: float, grid: float) -> Iterator[float]:
+    reach = min(64, math.ceil(REACH * deviation / grid))
+    middle = round(value / grid)
+    return (cell * grid for cell in range(middle - reach, middle + reach + 1))
 
 
 def _walk_back(begun: Sequence[int]) -> tuple[int, ...]:
@@ -88,41 +84,8 @@ def _walk_back(begun: Sequence[int]) -> tuple[int, ...]:
     at = begun[-1]
     while at > 0:
         found.append(at)
-        at = begun[at - 1]
+        at = begun[at]
     return tuple(reversed(found))
-
-
-def _objective(values: Sequence[float], weights: Sequence[float], found: tuple[int, ...]) -> float:
-    """The smaller the better: a segment has to pay for itself with residuals."""
-    noise = FLOOR * sum(weights) + _unforeseen(_residuals(values, weights, found), weights)
-    return _price(values) * (len(found) + 1) + math.log(noise)
-
-
-def _price(values: Sequence[float]) -> float:
-    """By how much a segment has to lower the logarithm of the residuals."""
-    return 4 * math.log(len(values)) / len(values)
-
-
-def _unforeseen(residuals: Sequence[float], weights: Sequence[float]) -> float:
-    """What is left of the residuals without the part that the residual before foretells, by least deviations."""
-    terms = [(left, right, weight) for (left, right), weight in zip(pairwise(residuals), weights[1:], strict=True)]
-    ratios = [(right / left, abs(left) * weight) for left, right, weight in terms if left]
-    share = max(-1.0, min(1.0, _weighted_median(ratios))) if ratios else 0.0
-    first = abs(residuals[0]) * weights[0]
-    return first + math.fsum(abs(right - share * left) * weight for left, right, weight in terms)
-
-
-def _residual(values: Sequence[float], weights: Sequence[float], found: tuple[int, ...]) -> float:
-    residuals = _residuals(values, weights, found)
-    return math.fsum(abs(residual) * weight for residual, weight in zip(residuals, weights, strict=True))
-
-
-def _residuals(values: Sequence[float], weights: Sequence[float], found: Sequence[int]) -> list[float]:
-    residuals: list[float] = []
-    for start, stop in pairwise((0, *found, len(values))):
-        middle = _weighted_median(list(zip(values[start:stop], weights[start:stop], strict=True)))
-        residuals += [value - middle for value in values[start:stop]]
-    return residuals
 
 
 def _weighted_median(weighted: list[tuple[float, float]]) -> float:

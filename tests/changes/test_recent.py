@@ -35,3 +35,15 @@ def test_only_the_last_twenty_are_compared_with() -> None:
 def test_ten_points_before_are_enough_and_nine_are_not() -> None:
     assert recent.detect([*[0.0] * 10, 0.03, 0.03], 0.02) == (10,)
     assert recent.detect([*[0.0] * 9, 0.03, 0.03], 0.02) == ()
+
+
+def test_as_many_points_as_lie_beyond_are_put_together_up_to_eight() -> None:
+    assert recent.detect([*QUIET, *[0.03] * 5], 0.02) == (20,)
+    assert recent.detect([*QUIET, *[0.03] * 8], 0.02) == (20,)
+    assert recent.detect([*QUIET, 0.03, 0.0, 0.03, 0.03], 0.02) == (22,)
+
+
+def test_what_was_there_twice_before_is_no_news_and_one_wild_point_is_forgiven() -> None:
+    assert recent.detect([*QUIET[:8], 0.05, *QUIET[:11], 0.03, 0.03], 0.02) == (20,)
+    assert recent.detect([*QUIET[:4], 0.05, *QUIET[:6], 0.05, *QUIET[:8], 0.03, 0.03], 0.02) == ()
+    assert recent.detect([*QUIET[:4], -0.05, *QUIET[:6], -0.05, *QUIET[:8], -0.03, -0.03], 0.02) == ()
