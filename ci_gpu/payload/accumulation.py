@@ -2,7 +2,7 @@
 
 torch before 2.1 sums bfloat16 products in bfloat16 on a processor that oneDNN has no bfloat16 kernels for (without
 AVX-512 or AMX); which layouts it does that to differs by version. Later versions sum in float32, and so does every GPU
-(torch 1.13.1, 2.0.1, 2.1.2, 2.2.2, 2.9.0 and 2.13.0 were tried). So the version says where it is allowed, and a
+(torch 1.13.1, 2.0.1, 2.1.2, 2.2.2 and 2.13.0 were tried). So the version says where it is allowed, and a
 probe whether it happens. float16 has no product on the CPU of these versions.
 """
 

@@ -34,12 +34,13 @@ FLOP_PER_CLOCK_AND_SM = {
 them. float32 without TF32. What has no unit of its own is computed in float32.
 """
 
-CUT_DOWN = {
+BY_PRODUCT = {
     "NVIDIA H20": {"float64": 8, "tf32": 480, "float16": 960, "bfloat16": 960, "float32": 296},
     "NVIDIA H800": {"float64": 8},
 }
-"""Products below their architecture, by the first words of their names: H20 has 148 TFLOP/s in float16 with 78
-multiprocessors, and 44 in float32; H800 has 1 in float64.
+"""Products with rates of their own, by the first words of their names: H20 has 148 TFLOP/s in float16 with 78
+multiprocessors, and 44 in float32, which is above what its architecture gives at the clock it reports; H800 has 1 in
+float64.
 """
 
 HALVED = ("NVIDIA A10G", "NVIDIA L40", "NVIDIA L20")
@@ -52,7 +53,7 @@ MARGIN = 1.05
 def tflops(capability: str, multiprocessors: int, max_sm_mhz: int, dtype: str, name: str = "") -> Optional[float]:
     """The peak in TFLOP/s with `MARGIN`, or None for a GPU whose rates are not known here.
 
-    ``name`` is that of the product: it can only lower the bound, and one that is not known lowers nothing.
+    ``name`` is that of the product, whose own figures win over its architecture's. An unknown name changes nothing.
     """
     rate = _rates(capability, name).get(dtype)
     if not (rate and multiprocessors and max_sm_mhz):
@@ -64,12 +65,12 @@ def _rates(capability: str, name: str) -> Dict[str, int]:
     rates = FLOP_PER_CLOCK_AND_SM.get(capability, {})
     if rates and ("GeForce" in name or name in HALVED):
         return {dtype: _halved(rates, dtype) for dtype in rates}
-    return {**rates, **_cut_down(name)} if rates else {}
+    return {**rates, **_by_product(name)} if rates else {}
 
 
-def _cut_down(name: str) -> Dict[str, int]:
+def _by_product(name: str) -> Dict[str, int]:
     words = re.split("[ -]", name)
-    return CUT_DOWN.get(" ".join(words[:2]), {})
+    return BY_PRODUCT.get(" ".join(words[:2]), {})
 
 
 def _halved(rates: Dict[str, int], dtype: str) -> int:
