@@ -75,6 +75,13 @@ def test_one_wild_point_costs_no_more_than_the_limit() -> None:
     assert potts.fit(values, [1.0] * 21, potts.LIMIT) == ()
 
 
+def test_two_wild_points_between_levels_are_none_and_three_are_one() -> None:
+    flat = [0.0] * 10
+
+    assert potts.fit([*flat, 30.0, 30.0, *flat], [1.0] * 22, potts.PRICE) == ()
+    assert potts.fit([*flat, 30.0, 30.0, 30.0, *flat], [1.0] * 23, potts.PRICE) == (10, 13)
+
+
 def test_fewer_than_four_values_have_no_steps() -> None:
     assert potts.fit([0.0, 0.0, 9.0], [1.0] * 3, 1.0) == ()
     assert potts.fit([0.0, 0.0, 9.0, 9.0], [1.0] * 4, 1.0) == (2,)
