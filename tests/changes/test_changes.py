@@ -199,7 +199,7 @@ SHAPES = {
 def test_no_shape_of_a_thousand_points_costs_more_than_a_few_hundred_levels_a_point(
     shape: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen red by the clock (a ramp took 9 s); counted, because clocks differ."""
+    """A ramp was said to take 9 s before; counted, because clocks differ."""
     counted = []
     fresh = changes.potts._fresh
 
