@@ -43,7 +43,7 @@ def choose(settings: config.Settings, machine: Host) -> Chosen:
     able = [chosen for chosen in working if chosen.gpu_mode]
     if settings.device == "cuda" and not able:
         raise _no_gpu_mode(working[0].name)
-    return (able if able and machine.gpus else working)[0]
+    return (able if able and (machine.gpus or machine.signs) else working)[0]
 
 
 def _chosen(name: str, info: str) -> Chosen:

@@ -157,13 +157,29 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     machine: str = ""  # x86_64, aarch64
     system: str = ""
     driver: str = ""
-    gpus: tuple[Gpu, ...] = ()
+    gpus: tuple[Gpu, ...] = ()  # those that do not answer, too, with their error
     clocks: str = ""  # what the runner says of them, such as "locked:1980"
+    signs: tuple[str, ...] = ()  # of a GPU of NVIDIA's: device nodes, the driver, an NVML that does not start
 
 
 def asked_for(gpus: Iterable[Gpu], words: Collection[str]) -> tuple[Gpu, ...]:
-    """The GPUs that are meant by ``all``, by indices or by UUIDs."""
-    return tuple(gpu for gpu in gpus if "all" in words or str(gpu.index) in words or gpu.uuid in words)
+    """The GPUs that are meant by ``all``, by indices or by UUIDs; by ``0:1`` the one with this MIG device."""
+    meant = {word.partition(":")[0] for word in words}
+    return tuple(gpu for gpu in gpus if "all" in meant or str(gpu.index) in meant or (gpu.uuid and gpu.uuid in meant))
+
+
+def wanted_gpus(gpus: str, host: Host) -> int:
+    """How many GPUs CUDA has to see inside an image in a run that asks for ``gpus``.
+
+    Of MIG devices it enumerates one, and no whole GPU beside it (NVIDIA MIG User Guide, CUDA device enumeration): one
+    is what can be promised then, however many are handed in. GPUs that are known to be lost are not promised either.
+    """
+    words = set(gpus.split(","))
+    asked = asked_for(host.gpus, words)
+    if any(gpu.mig for gpu in asked) or any(word.startswith("MIG-") or ":" in word for word in words):
+        return 1
+    lost = sum(bool(gpu.error) for gpu in asked)
+    return max(1, (len(asked) if words & {"all", ""} else len(words)) - lost)
 
 
 class MetricRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,6 +281,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     version: str  # of ci-gpu
     created: str  # RFC 3339, UTC
     device: str  # "cuda" or "cpu": what was really used
+    asked_device: str = ""  # "auto", "cuda" or "cpu": what was asked for
     gpus: str  # what was asked for: "all", "none", "0,1", UUIDs
     engine: str
     host: Host

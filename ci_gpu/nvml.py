@@ -25,6 +25,26 @@ def opened() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
+def refusal() -> str:
+    """Why the NVML that is here does not start; empty if it does, and where there is none."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return "" if error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND else str(error)
+    pynvml.nvmlShutdown()
+    return ""
+
+
+def system(nvml: Any, function: str) -> Any:
+    """The answer of ``nvml<function>``; None where it is not told."""
+    try:
+        return getattr(nvml, f"nvml{function}")()
+    except nvml.NVMLError:
+        return None
+
+
 def device(nvml: Any, uuid: str) -> Device | None:
     """The GPU with this UUID; None where there is none."""
     try:
@@ -42,16 +62,22 @@ def parent(mig: str) -> str:
 
 
 class Device:
-    """One GPU. None: this GPU, or this driver, does not tell."""
+    """One GPU. None: this GPU, or this driver, does not tell.
+
+    ``error`` is set once it has said, whatever it was asked, that it is lost or must be reset.
+    """
 
     def __init__(self, nvml: Any, handle: Any) -> None:
-        self._nvml, self._handle = nvml, handle
+        self._nvml, self._handle, self.error = nvml, handle, ""
+        self._gone = (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED)
 
     def ask(self, function: str, *arguments: Any) -> Any:
         """The answer of ``nvmlDeviceGet<function>``."""
         try:
             return getattr(self._nvml, f"nvmlDeviceGet{function}")(self._handle, *arguments)
-        except (self._nvml.NVMLError, self._nvml.NVMLLibraryMismatchError):
+        except (self._nvml.NVMLError, self._nvml.NVMLLibraryMismatchError) as error:
+            if getattr(error, "value", 0) in self._gone:
+                self.error = str(error)
             return None
 
     def uuid(self) -> str:
@@ -112,9 +138,13 @@ class Device:
                 return len(found)
         return None
 
+    def is_cut(self) -> bool:
+        """Whether MIG is on."""
+        return bool((self.ask("MigMode") or [0])[0])
+
     def mig_devices(self) -> int:
         """Into how many parts it is cut."""
-        if not (self.ask("MigMode") or [0])[0]:
+        if not self.is_cut():
             return 0
         slots = range(self.ask("MaxMigDeviceCount") or 0)
         return sum(self.ask("MigDeviceHandleByIndex", slot) is not None for slot in slots)

@@ -27,7 +27,18 @@ from ci_gpu import (
 )
 from ci_gpu.choice import Chosen, choose
 from ci_gpu.errors import CiGpuError, ConfigError
-from ci_gpu.model import Failure, Host, ImageRef, ImageReport, Job, PulledImage, RunReport, Summary, Trial
+from ci_gpu.model import (
+    Failure,
+    Host,
+    ImageRef,
+    ImageReport,
+    Job,
+    PulledImage,
+    RunReport,
+    Summary,
+    Trial,
+    wanted_gpus,
+)
 from ci_gpu.payload import tf32
 
 
@@ -92,6 +103,7 @@ def run(
         version=__version__,
         created=_now(),
         device=device,
+        asked_device=settings.device,
         gpus=settings.gpus,
         engine=name,
         host=machine,
@@ -116,11 +128,14 @@ def write(summary: Summary, paths: Mapping[str, Path]) -> None:
 
 
 def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
-    """Where the user leaves it to us: the GPUs if there are any, else the CPU, and every report says so."""
+    """Where the user leaves it to us: the GPU wherever anything shows that there is one, whether or not it can be used.
+
+    A runner whose GPU or driver broke must not go on with the CPU and be green.
+    """
     if settings.device != "auto":
         return settings.device
     wanted = settings.gpus not in ("all", "none")  # somebody who names GPUs means them
-    there = bool(machine.gpus) or chosen.sees_gpus
+    there = bool(machine.gpus or machine.signs) or chosen.sees_gpus
     return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
 
 
@@ -216,7 +231,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
         environment=(
             ("CI_GPU_IMAGE", image.reference),
             (tf32.POLICY, settings.tf32),
-            ("CI_GPU_GPUS", "" if gpus in ((), ("all",)) else str(len(gpus))),
+            ("CI_GPU_GPUS", str(wanted_gpus(settings.gpus, this.machine)) if gpus else ""),
         ),
     )
     return guest.Visit(

@@ -91,7 +91,7 @@ def neighbours(gpus: Sequence[str]) -> str:
 def chosen(gpus: Sequence[Gpu], wanted: str) -> tuple[str, ...]:
     """The UUIDs of the host's GPUs that a run was told to use: ``all``, indices, UUIDs, or those of MIG slices."""
     words = [nvml.parent(word) if word.startswith("MIG-") else word for word in wanted.split(",")]
-    return tuple(gpu.uuid for gpu in asked_for(gpus, words))
+    return tuple(gpu.uuid for gpu in asked_for(gpus, words) if gpu.uuid)
 
 
 def _neighbours(device: nvml.Device) -> str:

@@ -6,6 +6,7 @@ The rules, in the order in which they are read out:
     a promised check without a result       1
     a check that failed or had an error     1   (3 where its cause is the runner's: `cuda_errors.CAUSES`, or where it
                                                  ran on a GPU that is broken)
+    a GPU that was asked for is lost        3
     GPUs were asked for and are not there   3   (1 if they are, and the image cannot use them: a CPU build, a driver
                                                  that is too old for it, a compatibility libcuda or a stub in it, GPUs
                                                  that its ENV hides)
@@ -46,9 +47,11 @@ from ci_gpu.model import (
     RunReport,
     Trial,
     Verdict,
+    asked_for,
+    wanted_gpus,
 )
 from ci_gpu.payload import cuda_errors, drivers
-from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Metric, NeedsGpu, NotHere
+from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Gpu, Metric, NeedsGpu, NotHere
 
 _PRECEDENCE = (1, 4, 3)
 """Of several reasons the one that a retry on another runner cannot mend decides the exit code."""
@@ -57,6 +60,7 @@ _PRECEDENCE = (1, 4, 3)
 def judge(report: RunReport) -> Verdict:
     """The verdict on a report, from nothing but the report."""
     reasons = _once(tuple(reason for image in report.images for reason in _reasons(report, image)), report)
+    reasons = tuple(_or_the_cpu(report, reason) for reason in reasons)
     reasons += tuple(_of_trial(report.trial)) if report.trial else ()
     if not report.images:
         reasons = (_reason("", "nothing-checked", "", "no image was examined"),)
@@ -88,6 +92,19 @@ def _once(reasons: tuple[Reason, ...], report: RunReport) -> tuple[Reason, ...]:
     if len(report.images) < 2 or len(whats) > 1 or None in whats or any(reason.subject for reason in reasons):
         return reasons
     return (msgspec.structs.replace(reasons[0], image=""),)
+
+
+def _or_the_cpu(report: RunReport, reason: Reason) -> Reason:
+    """Where the device was left to us and the GPU fails: why it is the GPU, and how to say otherwise."""
+    of_gpus = reason.cause or reason.kind.startswith(("gpu-", "cdi-"))
+    if report.asked_device != "auto" or reason.exit_code != 3 or not of_gpus:
+        return reason
+    signs = ", ".join(report.host.signs) or "what its engine says"
+    return msgspec.structs.replace(
+        reason,
+        message=f"{reason.message}; this machine has a GPU, by {signs}",
+        remedy=f"{reason.remedy}; or say --device cpu, if the CPU is meant",
+    )
 
 
 def _folded(reasons: Iterable[Reason]) -> Iterator[Reason]:
@@ -182,9 +199,11 @@ def _on_the_gpu(result: CheckResult) -> bool:
 def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     if report.device != "cuda" or _is_cpu_build(image):
         return  # a CPU build sees no GPU whatever the runner does: the checks say so, and it is the image's fault
-    seen, wanted = _seen(image), _wanted_gpus(report)
+    inside, lost = image.environment, _lost(report, image)
+    seen, wanted = _seen(image), wanted_gpus(report.gpus, report.host)
+    if lost:
+        yield _of_lost(image, lost)
     if seen < wanted:
-        inside = image.environment
         error = inside.gpu_error if inside else ""
         cause = (inside and cuda_errors.fallen(inside)) or cuda_errors.CAUSES[
             "silent-gpus" if not seen else "fewer-gpus"
@@ -202,6 +221,25 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
             exit_code=1 if refused else 3,
             cause=cause.id,
         )
+
+
+def _lost(report: RunReport, image: ImageReport) -> tuple[Gpu, ...]:
+    """Those of the GPUs asked for that do not answer: by the host, or by the image where the host has no NVML."""
+    asked = asked_for(report.host.gpus, report.gpus.split(","))
+    inside = image.environment.lost if image.environment and not report.host.gpus else ()
+    return tuple(gpu for gpu in asked if gpu.error) or inside
+
+
+def _of_lost(image: ImageReport, lost: tuple[Gpu, ...]) -> Reason:
+    """Under the cause by which checks were not made, where it explains that, too."""
+    known = cuda_errors.classify(lost[0].error) or cuda_errors.CAUSES["gpu-lost"]
+    fallen = cuda_errors.fallen(image.environment) if image.environment else None
+    told = (
+        f"GPU {gpu.index}{f' ({gpu.uuid})' if gpu.uuid else ''} does not answer: {gpu.error or 'no reason given'}"
+        for gpu in lost
+    )
+    cause = fallen if fallen and fallen.party == cuda_errors.RUNNER else known
+    return _reason(image.name, "gpu-lost", "", "; ".join(told), remedy=known.remedy, exit_code=3, cause=cause.id)
 
 
 def _meaning(cause: cuda_errors.Cause, inside: Environment | None) -> str:
@@ -222,12 +260,6 @@ def _seen(image: ImageReport) -> int:
 
 def _is_cpu_build(image: ImageReport) -> bool:
     return bool(image.environment and not image.environment.torch_cuda)
-
-
-def _wanted_gpus(report: RunReport) -> int:
-    if report.gpus in ("all", ""):
-        return max(1, len(report.host.gpus))
-    return len(report.gpus.split(","))
 
 
 def _empty_families(report: RunReport, image: ImageReport) -> Iterator[Reason]:

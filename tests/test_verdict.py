@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -24,6 +25,9 @@ from ci_gpu.verdict import judge
 
 GPU = Gpu(0, "NVIDIA H100 80GB HBM3", "GPU-1", "9.0")
 TWO_GPUS = (GPU, Gpu(1, "NVIDIA H100 80GB HBM3", "GPU-2", "9.0"))
+SLICED = Gpu(1, "NVIDIA H100 80GB HBM3", "GPU-2", "9.0", mig="on")
+TWO_SLICED = (dataclasses.replace(GPU, mig="on"), SLICED)
+LOST = Gpu(1, "", "GPU-2", error="GPU is lost")
 
 
 def result(check: str = "matmul.float32", outcome: str = "passed", **fields: Any) -> CheckResult:
@@ -198,12 +202,57 @@ def test_what_no_retry_can_mend_decides_the_exit_code(codes: tuple[int, ...], co
         ("GPU-2", TWO_GPUS, (GPU,), 0),
         ("0", TWO_GPUS, (), 3),
         ("0", (), TWO_GPUS, 0),
+        ("all", TWO_SLICED, (GPU,), 0),
+        ("all", TWO_SLICED, (), 3),
+        ("0,1", TWO_SLICED, (GPU,), 0),
+        ("all", (GPU, SLICED), (GPU,), 0),
+        ("0", (GPU, SLICED), (), 3),
+        ("0:0,0:1", (), (GPU,), 0),
+        ("MIG-1,MIG-2", (), (GPU,), 0),
+        ("0,0", (), (GPU,), 0),
     ],
 )
 def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: tuple[Gpu, ...], code: int) -> None:
     found = verdict(image(result(), environment=environment(gpus=seen)), gpus=gpus, host=Host(gpus=host_gpus))
 
     assert found.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("gpus", "host_gpus", "lost", "seen"),
+    [
+        ("all", (GPU, LOST), (), (GPU,)),
+        ("all", (GPU, LOST), (), TWO_GPUS),
+        ("all", (GPU, LOST), (LOST,), (GPU,)),
+        ("1", (GPU, LOST), (), (GPU,)),
+        ("GPU-2", (GPU, LOST), (), ()),
+        ("all", (), (LOST,), (GPU,)),
+    ],
+)
+def test_a_lost_gpu_of_those_asked_for_is_the_runner_s_one_reason(
+    gpus: str, host_gpus: tuple[Gpu, ...], lost: tuple[Gpu, ...], seen: tuple[Gpu, ...]
+) -> None:
+    inside = environment(gpus=seen, lost=lost, gpu_error="" if seen else "CUDA unknown error")
+    results = (result(),) if seen else (not_made("device-files"),)
+    found = verdict(image(*results, environment=inside), gpus=gpus, host=Host(gpus=host_gpus))
+    (reason,) = found.reasons
+
+    assert (found.exit_code, reason.kind) == (3, "gpu-lost")
+    assert "GPU 1 (GPU-2) does not answer: GPU is lost" in reason.message
+    assert "out of service" in reason.remedy
+
+
+def test_a_lost_gpu_that_was_not_asked_for_shuts_no_gate() -> None:
+    inside = environment(lost=(LOST,))
+
+    assert verdict(image(result(), environment=inside), gpus="0", host=Host(gpus=(GPU, LOST))).exit_code == 0
+
+
+def test_an_image_that_cannot_use_the_gpus_is_told_beside_one_that_is_lost() -> None:
+    inside = environment(gpus=(), gpu_error="Error 804: forward compatibility was attempted on non supported HW")
+    found = verdict(image(result(), environment=inside), host=Host(gpus=(GPU, LOST)))
+
+    assert [(reason.kind, reason.exit_code) for reason in found.reasons] == [("gpu-lost", 3), ("gpu-refused", 1)]
 
 
 def test_without_any_gpu_what_follows_from_it_is_not_read_out() -> None:

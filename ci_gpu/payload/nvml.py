@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, List, Optional
+from typing import Any, Iterator, List, Optional, Tuple
+
+from .wire import Gpu
 
 _SM, _MEMORY = 1, 2  # nvmlClockType_t
 _UNCORRECTED, _VOLATILE = 1, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t
-_INSUFFICIENT_SIZE = 7
+_NO_PERMISSION, _INSUFFICIENT_SIZE, _FUNCTION_NOT_FOUND = 4, 7, 13  # nvmlReturn_t
+_GONE = (15, 16)  # GPU_IS_LOST, RESET_REQUIRED
 _UUID_SIZE = 96
 
 
@@ -39,13 +42,29 @@ class Nvml:
 
     def devices(self) -> List[Device]:
         """The GPUs that can be seen from here, in NVML's order, which is not CUDA's."""
-        count, found = ctypes.c_uint(), []
+        return [device for code, device in self._counted() if not code]
+
+    def lost(self) -> List[Gpu]:
+        """The GPUs that are counted and do not answer, with why; not those that this user may not use."""
+        found = []
+        for index, (code, device) in enumerate(self._counted()):
+            name = "" if code else device.uuid()
+            code = code or device.gone()
+            if code not in (0, _NO_PERMISSION):
+                found.append(Gpu(index, "", name, error=self._words(code)))
+        return found
+
+    def _counted(self) -> Iterator[Tuple[int, Device]]:
+        count = ctypes.c_uint()
         _succeeds(self._library, "nvmlDeviceGetCount_v2", ctypes.byref(count))
         for index in range(count.value):
             handle = ctypes.c_void_p()
-            if _succeeds(self._library, "nvmlDeviceGetHandleByIndex_v2", index, ctypes.byref(handle)):
-                found.append(Device(self._library, handle))
-        return found
+            code = _code(self._library, "nvmlDeviceGetHandleByIndex_v2", index, ctypes.byref(handle))
+            yield code, Device(self._library, handle)
+
+    def _words(self, code: int) -> str:
+        self._library.nvmlErrorString.restype = ctypes.c_char_p
+        return (self._library.nvmlErrorString(code) or b"").decode("ascii", "replace") or f"NVML error {code}"
 
 
 class Device:
@@ -53,6 +72,15 @@ class Device:
 
     def __init__(self, library: Any, handle: ctypes.c_void_p) -> None:
         self._library, self._handle = library, handle
+
+    def gone(self) -> int:
+        """The code with which it says that it is lost or must be reset; 0 if it does not."""
+        memory, celsius = ctypes.create_string_buffer(64), ctypes.c_uint()
+        codes = (
+            _code(self._library, "nvmlDeviceGetMemoryInfo", self._handle, memory),
+            _code(self._library, "nvmlDeviceGetTemperature", self._handle, 0, ctypes.byref(celsius)),
+        )
+        return next((code for code in codes if code in _GONE), 0)
 
     def uuid(self) -> str:
         """``GPU-…``, as in `nvidia-smi -L`."""
@@ -135,10 +163,14 @@ class _ViolationTime(ctypes.Structure):
 
 
 def _succeeds(library: Any, function: str, *arguments: Any) -> bool:
+    return _code(library, function, *arguments) == 0
+
+
+def _code(library: Any, function: str, *arguments: Any) -> int:
     try:
-        return int(getattr(library, function)(*arguments)) == 0
+        return int(getattr(library, function)(*arguments))
     except AttributeError:  # an older driver has not got it
-        return False
+        return _FUNCTION_NOT_FOUND
 
 
 def version(number: int) -> str:

@@ -32,7 +32,7 @@ def environment() -> Environment:
 
     gpus, gpu_error = _gpus(torch)
     with Nvml() as nvml:
-        driver, nvml_cuda = (nvml.driver(), nvml.cuda()) if nvml else ("", "")
+        driver, nvml_cuda, lost = (nvml.driver(), nvml.cuda(), tuple(nvml.lost())) if nvml else ("", "", ())
     return Environment(
         python=platform.python_version(),
         machine=platform.machine(),
@@ -53,6 +53,7 @@ def environment() -> Environment:
         variables=_variables(),
         packages=packages(),
         libcuda=next(iter(sorted(loaded_libraries("libcuda.so"))), ""),
+        lost=lost,
     )
 
 

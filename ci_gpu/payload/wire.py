@@ -120,6 +120,7 @@ class Gpu:
 
     ``power_limit`` is the configured one in W; ``ecc`` is ``"on"`` or ``"off"``; ``clocks`` is ``"default"``, or
     ``"applications:1410"`` where somebody has set other application clocks. 0 and empty: not known.
+    ``mig`` is ``"on"`` where it is cut by MIG. ``error``: it is there and does not answer, in the words of NVML.
     """
 
     index: int
@@ -132,6 +133,8 @@ class Gpu:
     power_limit: int = 0
     ecc: str = ""
     clocks: str = ""
+    mig: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ class Environment:
     ``nvml_cuda`` what NVML says, which asks the libcuda that it finds, a compatibility one too. ``packages`` are
     normalised names and versions of the distributions that Python finds, at most `MOST_PACKAGES`, the first by name.
     ``libcuda`` is the path of the libcuda that is loaded here. ``import_seconds`` is what `import torch` took.
+    ``gpus`` are those that CUDA sees, in its order; ``lost`` those that NVML knows and that do not answer.
     """
 
     python: str
@@ -200,6 +204,7 @@ class Environment:
     packages: Dict[str, str] = field(default_factory=dict)
     import_seconds: float = 0.0
     libcuda: str = ""
+    lost: Tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def seconds(value: float) -> str:
 def gpu_names(image: ImageReport, report: RunReport) -> str:
     """``2 × NVIDIA H100 80GB HBM3``, as the image sees them, else as the host does."""
     gpus = (image.environment.gpus if image.environment else ()) or report.host.gpus
-    names = [gpu.name for gpu in gpus]
+    names = [gpu.name for gpu in gpus if gpu.name]
     return ", ".join(
         f"{names.count(name)} × {name}" if names.count(name) > 1 else name for name in dict.fromkeys(names)
     )

@@ -116,3 +116,29 @@ def test_a_torch_that_tells_no_uuid_is_asked_through_libcuda_and_has_the_clock_o
 
 def test_without_libcuda_the_uuid_stays_empty(tmp_path: Path) -> None:
     assert [uuid for uuid, _ in seen(LD_LIBRARY_PATH=str(tmp_path))] == ["", "", ""]
+
+
+LOST = """
+import json
+from ci_gpu.payload.nvml import Nvml
+with Nvml() as nvml:
+    print(json.dumps([[gpu.index, gpu.uuid, gpu.error] for gpu in nvml.lost()] + [len(nvml.devices()), nvml.driver()]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "lost", "answer"),
+    [
+        ({}, [], 8),
+        ({"STUB_REFUSED": "3", "STUB_REFUSAL": "15"}, [[3, "", "GPU is lost"]], 7),
+        ({"STUB_LOST": "3"}, [[3, "", "GPU is lost"]], 8),
+        ({"STUB_REFUSED": "3", "STUB_REFUSAL": "4"}, [], 7),  # this container may not use it
+    ],
+)
+def test_a_gpu_that_does_not_answer_is_told_inside_the_image(
+    nvml_stub: Path, told: dict[str, str], lost: list[object], answer: int
+) -> None:
+    env = {**os.environ, "LD_LIBRARY_PATH": str(nvml_stub.parent), "STUB_GPUS": "8", **told}
+    done = subprocess.run([sys.executable, "-c", LOST], env=env, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout) == [*lost, answer, "580.65.06"]

@@ -80,7 +80,8 @@ def test_the_schema_refuses_what_is_no_run(path, value):
 
 
 def test_the_keys_are_always_in_the_same_order():
-    keys = ["schema", "version", "created", "device", "gpus", "engine", "host", "images", "trial", "counts", "verdict"]
+    run = ["schema", "version", "created", "device", "asked_device", "gpus", "engine", "host"]
+    keys = [*run, "images", "trial", "counts", "verdict"]
     assert list(document()) == keys
     assert list(json.loads(report.render(samples.cpu()))) == ["notice", *keys]
 

@@ -47,6 +47,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "cuda"
     gpus: str = "all"
     host_gpus: int = 0
+    lost: int = -1  # the index of the host's GPU that does not answer
+    signs: tuple[str, ...] = ()
     docker: dict[str, Any] | None = None
     engine: str = ""
     torch: dict[str, Any] = {}
@@ -110,8 +112,10 @@ def _image(state: State, folder: Path, driver: Path, patch: pytest.MonkeyPatch) 
 
 def _machine(state: State, folder: Path, patch: pytest.MonkeyPatch) -> None:
     """The GPUs of the host, and its engine. The host's NVML is a value here: `tests.test_host` asks a stub of it."""
-    gpus = tuple(Gpu(index, H100[0], f"GPU-{index}", H100[1]) for index in range(state.host_gpus))
-    patch.setattr(host, "look", lambda env: Host(name="runner", machine=platform.machine(), gpus=gpus))
+    errors = ["GPU is lost" if index == state.lost else "" for index in range(state.host_gpus)]
+    gpus = tuple(Gpu(at, H100[0], f"GPU-{at}", H100[1], error=error) for at, error in enumerate(errors))
+    found = Host(name="runner", machine=platform.machine(), gpus=gpus, signs=state.signs)
+    patch.setattr(host, "look", lambda env: found)
     (folder / "bin").mkdir()
     if state.docker is None:
         if state.engine:

@@ -206,9 +206,36 @@ GPU: dict[str, State] = {
     "two GPUs are wanted and one is seen": runner(
         "gpu-missing", "2 GPUs asked for, 1 seen", gpus="0,1", env={"CUDA_VISIBLE_DEVICES": "0"}
     ),
-    "one of eight GPUs is lost": runner(
+    "one of eight GPUs is not handed in": runner(
         "gpu-missing", "8 GPUs asked for, 7 seen", host_gpus=8, torch={"gpus": [H100] * 7}
     ),
+    "one of eight GPUs is lost": runner(
+        "gpu-lost", "GPU 3 (GPU-3) does not answer: GPU is lost", host_gpus=8, lost=3, torch={"gpus": [H100] * 7}
+    ),
+    "one of eight GPUs is lost, and CUDA starts for none": runner(
+        "gpu-lost", "GPU 3 (GPU-3) does not answer", host_gpus=8, lost=3, cuinit=999
+    ),
+    "one of eight GPUs is lost, and the rest is left to us": runner(
+        "gpu-lost", "GPU 3", host_gpus=8, lost=3, torch={"gpus": [H100] * 7}, device="auto"
+    ),
+    "one of eight GPUs is lost, and another is wanted": green(host_gpus=8, lost=3, gpus="0"),
+    "left to us, with device nodes and no NVML": runner(
+        "gpu-missing", "/dev/nvidia0", device="auto", signs=("/dev/nvidia0", "/dev/nvidiactl"), libcuda=""
+    ),
+    "left to us, with an NVML that does not start": runner(
+        "gpu-missing", "mismatch", device="auto", signs=("NVML: RM has an NVML/RM version mismatch.",), cuinit=803
+    ),
+    "left to us, with an engine that is told of GPUs": runner(
+        "gpu-missing", "no usable libcuda", device="auto", docker={}, libcuda=""
+    ),
+    "left to us, with an engine whose GPUs fail": runner(
+        "gpu-hook-failed",
+        device="auto",
+        docker=refused(
+            125, HOOK + "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown."
+        ),
+    ),
+    "left to us, on a machine without any": green(device="auto", libcuda=""),
     "all of eight GPUs": green(host_gpus=8, torch={"gpus": [H100] * 8}),
 }
 
@@ -308,6 +335,7 @@ def test_the_exit_code_the_party_and_the_only_reason(
         return
     assert [kind for kind, _ in told] == [state.kind], told
     assert state.says in reasons[0].message
+    assert ("--device cpu" in reasons[0].remedy) == (state.device == "auto" and state.code == 3)
     assert reasons[0].remedy or state.kind in NO_REMEDY
 
 

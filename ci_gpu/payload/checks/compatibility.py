@@ -50,8 +50,10 @@ def check_gpus(device: str) -> Iterable[Any]:
     yield Fact("GPUs", len(found.gpus), f"at least {wanted}")
     for gpu in found.gpus:
         yield Fact(f"GPU {gpu.index}", f"{gpu.name}, {gpu.capability}, {gpu.memory / 2**30:.0f} GiB")
+    for gpu in found.lost:
+        yield Fact(f"GPU {gpu.index} of NVML", f"{gpu.uuid} does not answer: {gpu.error}".lstrip())
     if len(found.gpus) < wanted:
-        cause = cuda_errors.fallen(found) or cuda_errors.CAUSES["fewer-gpus"]
+        cause = cuda_errors.fallen(found) or cuda_errors.CAUSES["gpu-lost" if found.lost else "fewer-gpus"]
         said = f": {found.gpu_error}" if found.gpu_error else ""
         raise Fail(f"{len(found.gpus)} of {wanted} GPUs answer{said} ({cause.meaning})", cause.remedy, cause=cause.id)
 
