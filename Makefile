@@ -10,7 +10,7 @@ REPORTS := ci-gpu-report
 TEST_GROUPS ?= --group test
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint format lock control clean
+.PHONY: demo test lint format lock control mutants clean
 
 demo: $(VENV)/demo.done
 	@$(BIN)/ci-gpu run --engine local --report-dir $(REPORTS); code=$$?; \
@@ -37,6 +37,11 @@ lock: $(VENV)/test.done
 # The negative control's machine code, by NVIDIA's assemblers; after a change of its PTX.
 control: $(VENV)/test.done
 	$(BIN)/python benchmarks/sass.py
+
+# Which changes of the judging code no test sees; MODULES="ci_gpu/verdict.py …" for some, ARGS=--write for the record.
+mutants: $(VENV)/test.done
+	$(PIP) install --quiet --group mutation
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/mutants.py $(ARGS) $(MODULES)
 
 clean:
 	rm -rf $(VENV) $(REPORTS) build dist

@@ -1,0 +1,294 @@
+"""Mutation testing: which small changes of the judging code no test would see.
+
+    make mutants [MODULES="ci_gpu/verdict.py …"] [ARGS="--write"]
+
+For each module: how many mutants its tests killed, and each survivor with what is known of it (its reading, from
+benchmarks/results/mutants.json, which ``--write`` renews). Exit code 1 if a module is below 90 %.
+
+The mutants are those of cosmic-ray, without the ones in annotations, which nothing evaluates, and two of our own for
+strings, because the tables of versions are made of them. Its runner is not used: it writes mutants into the working
+tree and starts an interpreter for each. Here each mutant is a forked process, in which the import system gives out the
+mutant instead of the file. mutmut 3 was tried: it leaves alone what is outside of functions, where our tables are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import datetime
+import importlib.util
+import json
+import os
+import re
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from multiprocessing import connection, get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple, NoReturn
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
+AIM = 0.9
+PRELOADED = ("hypothesis", "msgspec", "numpy", "requests", "rich", "scipy.stats")
+"""Imported once, before the fork; nothing of ours may be, because a mutant has to be imported anew."""
+
+_COMPARE = ("tests/compare",)
+_CHANGES = ("tests/changes/test_divisive.py", "tests/changes/test_noise.py", "tests/changes/test_potts.py")
+_CHANGES += ("tests/changes/test_recent.py", "tests/changes/test_changes.py")
+TESTS = {
+    "ci_gpu/payload/archs.py": ("tests/payload/test_archs.py",),
+    "ci_gpu/payload/cuda_errors.py": ("tests/payload/test_cuda_errors.py", "tests/test_causes.py"),
+    "ci_gpu/payload/drivers.py": ("tests/payload/test_drivers.py",),
+    "ci_gpu/payload/peaks.py": ("tests/payload/test_peaks.py",),
+    "ci_gpu/payload/tags.py": ("tests/payload/test_tags.py",),
+    "ci_gpu/verdict.py": ("tests/test_verdict.py",),
+    "ci_gpu/policy.py": ("tests/compare/test_margins.py", "tests/test_config.py"),
+    **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("__init__", "clocks", "effects", "margins", "noise")},
+    **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("readings", "side_by_side")},
+    **{f"ci_gpu/changes/{name}.py": _CHANGES for name in ("__init__", "divisive", "noise", "potts", "recent")},
+}
+"""The tests that are to kill the mutants of a module."""
+
+_OF_COSMIC_RAY = re.compile(
+    r"""core/(
+        ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Div_Mul|FloorDiv_Div|Mod_Mul|Pow_Mul|BitOr_BitAnd|BitAnd_BitOr)
+      | ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is)
+      | ReplaceComparisonOperator_(Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt)
+      | ReplaceUnaryOperator_(USub_UAdd|Delete_Not|Delete_Invert)
+      | Replace(True|False|And|Or|Break|Continue)With\w+
+      | AddNot | ExceptionReplacer | NumberReplacer | RemoveDecorator | ZeroIterationForLoop
+    )""",
+    re.VERBOSE,
+)
+"""One or two for each operator: its opposite and its neighbour. The others (``+`` as ``>>``) die by a TypeError, and
+would only make the share look better.
+"""
+
+
+class Mutant(NamedTuple):
+    line: int
+    was: str
+    becomes: str
+    source: str
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", default=list(TESTS), metavar="MODULE", help="default: all of the table")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
+    options = parser.parse_args()
+    unknown = sorted(set(options.modules) - set(TESTS))
+    if unknown:
+        parser.error(f"no tests are named for {', '.join(unknown)}: known are {', '.join(TESTS)}")
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    for name in PRELOADED:
+        importlib.import_module(name)
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found = {}
+    for module in options.modules:
+        found[module] = measured(module, options.jobs, known.get(module, {}))
+        _tell(module, found[module])
+    if options.write:
+        RESULTS.write_text(json.dumps(dict(sorted({**known, **found}.items())), indent=1, ensure_ascii=False) + "\n")
+    return int(any(result["killed"] < AIM * result["mutants"] for result in found.values()))
+
+
+def measured(module: str, jobs: int, known: dict[str, Any]) -> dict[str, Any]:
+    """How the mutants of a module fared, with what is already known of those that survive."""
+    readings = {(one["was"], one["becomes"]): one["reading"] for one in known.get("survivors", ())}
+    source, limit = Path(module).read_text(), _limit(module)
+    mutants = list(mutants_of(source))
+    alive = [
+        {"line": one.line, "was": one.was, "becomes": one.becomes, "reading": readings.get((one.was, one.becomes), "")}
+        for one in sorted(survivors(module, mutants, jobs, limit))
+    ]
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "tests": list(TESTS[module]),
+        "mutants": len(mutants),
+        "killed": len(mutants) - len(alive),
+        "survivors": alive,
+    }
+
+
+def _tell(module: str, result: dict[str, Any]) -> None:
+    share = result["killed"] / max(1, result["mutants"])
+    print(f"{module}: {result['killed']} of {result['mutants']} mutants killed, {share:.1%}")
+    for one in result["survivors"]:
+        print(f"  {module}:{one['line']}: {one['reading'] or 'NOT READ YET'}")
+        print(f"    - {one['was']}\n    + {one['becomes']}", flush=True)
+
+
+# The mutants
+
+
+def mutants_of(source: str) -> Iterator[Mutant]:
+    """Each once; what cannot be compiled, or is the same program, is none."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.mutating import mutate_code
+
+    nodes, seen = list(ast_nodes(get_ast(source))), {ast.dump(ast.parse(source))}
+    for operator in _operators():
+        places = [node for node in nodes for _ in operator.mutation_positions(node)]
+        for occurrence, node in enumerate(places):
+            mutated = None if _in_annotation(node) else mutate_code(source, operator, occurrence)
+            tree = _tree(mutated)
+            if mutated and tree and tree not in seen:
+                seen.add(tree)
+                yield _mutant(source, mutated)
+
+
+def _tree(source: str | None) -> str:
+    try:
+        return ast.dump(ast.parse(source or ""))
+    except SyntaxError:
+        return ""
+
+
+def _mutant(source: str, mutated: str) -> Mutant:
+    """With its first line that differs; a mutant differs in one place."""
+    pairs = zip(source.splitlines(), mutated.splitlines(), strict=False)
+    number, (was, becomes) = next((number, pair) for number, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    return Mutant(number, was.strip(), becomes.strip(), mutated)
+
+
+def _operators() -> Iterator[Any]:
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    yield from (get_operator(name)() for name in operator_names() if _OF_COSMIC_RAY.fullmatch(name))
+    yield from _of_strings()
+
+
+def _of_strings() -> Iterator[Any]:
+    """A string emptied (an empty one filled), and the last number in one made larger: versions are strings."""
+    from cosmic_ray.operators.operator import Operator
+
+    class StringReplacer(Operator):  # type: ignore[misc]
+        def mutation_positions(self, node: Any) -> Iterator[Any]:
+            if node.type == "string" and not _is_documentation(node):
+                yield from [(node.start_pos, node.end_pos)] * len(_changed(node.value))
+
+        def mutate(self, node: Any, index: int) -> Any:
+            node.value = _changed(node.value)[index]
+            return node
+
+        @classmethod
+        def examples(cls) -> tuple[()]:
+            return ()
+
+    yield StringReplacer()
+
+
+def _changed(literal: str) -> list[str]:
+    prefix = "b" if literal[:1] in "bB" else ""
+    emptied = f'{prefix}""' if ast.literal_eval(literal) else f'{prefix}"XX"'
+    larger = re.sub(r"\d+(?=\D*$)", lambda match: str(int(match[0]) + 1).zfill(len(match[0])), literal)
+    return [emptied, larger] if larger != literal else [emptied]
+
+
+def _is_documentation(node: Any) -> bool:
+    return bool(node.parent.type in ("simple_stmt", "file_input"))
+
+
+def _in_annotation(node: Any) -> bool:
+    """Whether the node is part of a type: ``name: str | None``, ``-> bool``."""
+    while node.parent is not None:
+        above = node.parent
+        of_name = above.type in ("annassign", "tfpdef") and node is above.children[-1 if above.type == "tfpdef" else 1]
+        if of_name or (above.type == "funcdef" and node is above.annotation):
+            return True
+        node = above
+    return False
+
+
+# Their tests
+
+
+def _limit(module: str) -> int:
+    """The seconds of CPU that a mutant may take, from what the code as it is takes; that has to pass."""
+    process = _started(module, Path(module).read_text(), 600)
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{' '.join(TESTS[module])}: not green without any mutant")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 10 + 5 * round(usage.ru_utime + usage.ru_stime)
+
+
+def survivors(module: str, mutants: Iterable[Mutant], jobs: int, limit: int) -> Iterator[Mutant]:
+    """The mutants with which the tests of the module are green."""
+    running: list[tuple[BaseProcess, Mutant]] = []
+    for mutant in mutants:
+        running.append((_started(module, mutant.source, limit), mutant))
+        if len(running) >= jobs:
+            yield from _ended(running)
+    while running:
+        yield from _ended(running)
+
+
+def _ended(running: list[tuple[BaseProcess, Mutant]]) -> Iterator[Mutant]:
+    ready = connection.wait([process.sentinel for process, _ in running])
+    for process, mutant in [pair for pair in running if pair[0].sentinel in ready]:
+        running.remove((process, mutant))
+        process.join()
+        if process.exitcode == 0:
+            yield mutant
+
+
+def _started(module: str, source: str, limit: int) -> BaseProcess:
+    process = get_context("fork").Process(target=_tested, args=(module, source, limit))
+    process.start()
+    return process
+
+
+def _tested(module: str, source: str, limit: int) -> NoReturn:
+    """Ends with 0 if the tests are green with this source."""
+    import pytest
+
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # an endless loop is killed, too
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    sys.meta_path.insert(0, _Finder(module, source))  # type: ignore[arg-type]
+    options = [
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "timeout=120",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
+    sys.exit(pytest.main([*options, *TESTS[module]]))
+
+
+class _Finder:
+    """Finds the mutant where a module is imported, and leaves the rest to the finders after it."""
+
+    def __init__(self, module: str, source: str) -> None:
+        self._path, self._source = str(ROOT / module), source
+        self._name = module.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != self._name:
+            return None
+        return importlib.util.spec_from_file_location(name, self._path, loader=_Loader(name, self._path, self._source))
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, name: str, path: str, source: str) -> None:
+        super().__init__(name, path)
+        self._source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._source, self.path, "exec", dont_inherit=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

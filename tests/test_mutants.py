@@ -1,0 +1,67 @@
+"""Mutation testing names its modules and their tests, makes the mutants that it says, and tells which survive."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.needs import module
+
+ROOT = Path(__file__).parent.parent
+JUDGING = ("compare", "changes")
+
+
+@pytest.fixture
+def mutants(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import mutants
+
+    return mutants
+
+
+def becomes(mutants: ModuleType, source: str) -> set[str]:
+    module("cosmic_ray", "cosmic-ray")
+    return {mutant.becomes for mutant in mutants.mutants_of(source)}
+
+
+def test_every_module_that_judges_is_in_the_table(mutants: ModuleType) -> None:
+    judging = {path for package in JUDGING for path in (ROOT / "ci_gpu" / package).glob("*.py")}
+    assert {str(path.relative_to(ROOT)) for path in judging} <= set(mutants.TESTS)
+
+
+def test_what_the_table_names_is_there(mutants: ModuleType) -> None:
+    named = {path for name, tests in mutants.TESTS.items() for path in (name, *tests)}
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_a_comparison_becomes_its_opposite_and_its_neighbour(mutants: ModuleType) -> None:
+    assert becomes(mutants, "low = x < y") == {"low = x <= y", "low = x >= y"}
+
+
+def test_a_version_in_a_string_is_emptied_and_made_newer(mutants: ModuleType) -> None:
+    assert becomes(mutants, "first = '450.51.09'") == {'first = ""', "first = '450.51.10'"}
+
+
+def test_what_nothing_evaluates_is_left_alone(mutants: ModuleType) -> None:
+    assert becomes(mutants, "'''What it is for.'''\nlimit: int | None = x\ndef f(y: 'a | b') -> 'c | d': pass") == set()
+
+
+def test_a_module_that_no_tests_are_named_for_is_refused_with_the_known_ones() -> None:
+    command = [sys.executable, "benchmarks/mutants.py", "ci_gpu/cli.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "ci_gpu/verdict.py" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # from Python 3.12 on, where a test left one
+def test_a_survivor_is_a_mutant_that_the_tests_let_live(mutants: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that no test sees (a comment), one that all see."""
+    name = "ci_gpu/payload/archs.py"
+    source = (ROOT / name).read_text()
+    monkeypatch.chdir(ROOT)
+    lives, dies = (mutants.Mutant(1, "", "", text) for text in (f"{source}# seen by none", "raise SystemError"))
+    assert list(mutants.survivors(name, [lives, dies], 2, 60)) == [lives]
