@@ -173,6 +173,13 @@ CAUSES = _table(
         "take the runner out of service; dmesg has the Xid; reset the GPU (nvidia-smi -r) or reboot",
     ),
     Cause(
+        "gpu-computes-wrong",
+        RUNNER,
+        "",
+        "another GPU of this model computes the same right, with the same image",
+        "take this GPU out of service; dcgmi diag -r 3, and nvidia-smi -q -d ECC,ROW_REMAPPER, may show what is wrong",
+    ),
+    Cause(
         "gpu-busy",
         RUNNER,
         r"busy or unavailable|cudaErrorDevicesUnavailable|CUDA_ERROR_DEVICE_UNAVAILABLE|exclusive-thread device",

@@ -11,13 +11,26 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from . import cuda_errors, probe
 from .needs import demand
-from .wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Fact, Fail, Metric, Note, NotMade, Skip, finite
+from .wire import (
+    ERROR,
+    FAILED,
+    MAX_EVIDENCE,
+    PASSED,
+    SKIPPED,
+    CheckResult,
+    Fact,
+    Fail,
+    Metric,
+    Note,
+    NotMade,
+    Skip,
+    finite,
+)
 
 SEED = 20251015
 """The same random data in every image, so that a difference is the image's."""
 
 MESSAGE_CHARACTERS = 4000
-MAX_EVIDENCE = 200
 MAX_SAMPLES = 100_000
 
 

@@ -24,6 +24,9 @@ OUTCOMES = (PASSED, FAILED, ERROR, SKIPPED)
 
 MOST_PACKAGES = 2000
 
+MAX_EVIDENCE = 200
+"""Facts, metrics and notes of one check."""
+
 
 class Fail(Exception):
     """Raised by a check: the image is wrong. ``hint`` says what to try; ``facts`` are shown beside the message.

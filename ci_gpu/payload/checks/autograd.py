@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Iterable
 
 from .. import tf32
+from ..every_gpu import on_every_gpu
 from ..wire import Fact, Fail, Note
 
 TIMEOUT = 600
 
 
+@on_every_gpu
 def check_polynomial(device: str) -> Iterable[Any]:
     """The derivatives of x² + 2xy + y³ at (2, 3) are 10 and 31, its Hessian is [[2, 2], [2, 18]]."""
     import torch
@@ -28,6 +30,7 @@ def check_polynomial(device: str) -> Iterable[Any]:
         raise Fail("; ".join(wrong), "a wrong derivative trains wrong models: do not use this image")
 
 
+@on_every_gpu
 def check_gradcheck(device: str) -> Iterable[Any]:
     """Gradients of layers and attention agree with finite differences in float64."""
     import torch
@@ -36,12 +39,13 @@ def check_gradcheck(device: str) -> Iterable[Any]:
     for name, function, inputs in _functions(torch, device):
         try:
             # The tolerances are gradcheck's own. Convolution backward may use atomics on a GPU, whose order varies.
-            torch.autograd.gradcheck(function, inputs, nondet_tol=1e-12 if device == "cuda" else 0.0)
+            torch.autograd.gradcheck(function, inputs, nondet_tol=0.0 if device == "cpu" else 1e-12)
         except _gradcheck_error() as error:
             raise Fail(f"the gradient of {name} is wrong: {_first_line(error)}") from None
         yield Fact(name, "agrees", "finite differences within 1e-5 + 1e-3 relative")
 
 
+@on_every_gpu
 def check_double_backward(device: str) -> Iterable[Any]:
     """Second derivatives agree with finite differences of the first in float64."""
     import torch
@@ -54,6 +58,7 @@ def check_double_backward(device: str) -> Iterable[Any]:
     yield Fact("tanh(x)·x³ + ln x", "agrees", "finite differences")
 
 
+@on_every_gpu
 def check_accumulation(device: str) -> Iterable[Any]:
     """A second backward adds to the gradient: twice the work is exactly twice the gradient."""
     import torch
@@ -86,6 +91,7 @@ def check_no_grad(device: str) -> Iterable[Any]:
         raise Fail("no graph is kept outside of no_grad", "nothing could be trained")
 
 
+@on_every_gpu
 def check_matches_float64(device: str) -> Iterable[Any]:
     """The float32 gradients of a small network agree with those of float64 on the CPU."""
     import torch
