@@ -119,7 +119,7 @@ def measured(module: str, jobs: int, known: dict[str, Any]) -> dict[str, Any]:
 
 def _tell(module: str, result: dict[str, Any]) -> None:
     share = result["killed"] / max(1, result["mutants"])
-    print(f"{module}: {result['killed']} of {result['mutants']} mutants killed, {share:.1%}")
+    print(f"{module}: {result['killed']} of {result['mutants']} mutants killed, {share:.1%}", flush=True)
     for one in result["survivors"]:
         print(f"  {module}:{one['line']}: {one['reading'] or 'NOT READ YET'}")
         print(f"    - {one['was']}\n    + {one['becomes']}", flush=True)

@@ -24,7 +24,8 @@ def coverage(capability: str, arch_list: Iterable[str], cuda: str = "") -> str:
     ``a`` or ``f`` only for what SASS would run on. ``cuda`` is that of the build.
     """
     device = _pair(capability.replace(".", ""))
-    built = [(kind, _pair(number), suffix) for kind, number, suffix in map(_parsed, arch_list) if kind]
+    names = (re.fullmatch(r"(sm|compute)_(\d{2,3})([af]?)", name) for name in arch_list)
+    built = [(name.group(1), _pair(name.group(2)), name.group(3)) for name in names if name]
     if any(kind == "sm" and _runs(device, target, suffix, cuda) for kind, target, suffix in built):
         return SASS
     if any(kind == "compute" and _compiles(device, target, suffix, cuda) for kind, target, suffix in built):
@@ -48,12 +49,7 @@ def _is_unified(cuda: str) -> bool:
     return tuple(int(part) for part in re.findall(r"\d+", cuda)[:2]) >= (13, 2)
 
 
-def _parsed(name: str) -> Tuple[str, str, str]:
-    match = re.fullmatch(r"(sm|compute)_(\d{2,3})([af]?)", name)
-    return (match.group(1), match.group(2), match.group(3)) if match else ("", "0", "")
-
-
 def _pair(number: str) -> Tuple[int, int]:
     """``120`` as (12, 0): the last digit is the minor. Thor was 10.1 before CUDA 13, and is 11.0 since."""
-    pair = int(number[:-1] or "0"), int(number[-1])
+    pair = int(number[:-1]), int(number[-1])
     return _THOR if pair == (10, 1) else pair

@@ -102,3 +102,23 @@ def test_where_something_is_not_known_there_is_no_limit(
 )
 def test_a_name_that_begins_alike_is_another_product(name: str) -> None:
     assert peaks.tflops("9.0", 10, 1000, "float16", name) == peaks.tflops("9.0", 10, 1000, "float16")
+
+
+def test_every_architecture_that_torch_builds_for_has_rates_of_each_type() -> None:
+    """tf32 came with 8.0; Thor's data sheet gives no float64."""
+    plain, tf32 = {"float32", "float64", "float16", "bfloat16"}, {"tf32"}
+
+    assert " ".join(peaks.FLOP_PER_CLOCK_AND_SM) == (
+        "5.0 5.2 5.3 6.0 6.1 6.2 7.0 7.2 7.5 8.0 8.6 8.7 8.9 9.0 10.0 10.3 11.0 12.0 12.1"
+    )
+    for capability, rates in peaks.FLOP_PER_CLOCK_AND_SM.items():
+        expected = plain | (tf32 if float(capability) >= 8 else set())
+        assert set(rates) == expected - ({"float64"} if capability == "11.0" else set()), capability
+
+
+def test_a_multiprocessor_s_rates_are_powers_of_two() -> None:
+    """So are those in the programming guide (arithmetic throughput); a product of its own may have less."""
+    for rates in peaks.FLOP_PER_CLOCK_AND_SM.values():
+        assert [rate for rate in rates.values() if rate.bit_count() != 1] == []
+    for rates in peaks.BY_PRODUCT.values():
+        assert [rate for rate in rates.values() if rate % 8] == []
