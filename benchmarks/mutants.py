@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import datetime
+import gc
 import importlib.util
 import json
 import os
@@ -33,8 +34,10 @@ from typing import Any, NamedTuple, NoReturn
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 AIM = 0.9
-PRELOADED = ("hypothesis", "msgspec", "numpy", "requests", "rich", "scipy.stats")
+PRELOADED = ("hypothesis", "msgspec", "numpy", "requests", "rich", "scipy.stats", "torch")
 """Imported once, before the fork; nothing of ours may be, because a mutant has to be imported anew."""
+OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-o", "timeout=120")
+OPTIONS += ("-p", "no:cacheprovider", "-p", "no:unraisableexception")  # which collects all garbage, twice
 
 _COMPARE = ("tests/compare",)
 _CHANGES = ("tests/changes/test_divisive.py", "tests/changes/test_noise.py", "tests/changes/test_potts.py")
@@ -89,6 +92,7 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.freeze()  # or each fork would look through what it has inherited
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     found = {}
     for module in options.modules:
@@ -255,17 +259,7 @@ def _tested(module: str, source: str, limit: int) -> NoReturn:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     sys.meta_path.insert(0, _Finder(module, source))  # type: ignore[arg-type]
-    options = [
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        "timeout=120",
-        "-W",
-        "ignore::pytest.PytestAssertRewriteWarning",
-    ]
-    sys.exit(pytest.main([*options, *TESTS[module]]))
+    sys.exit(pytest.main([*OPTIONS, *TESTS[module]]))
 
 
 class _Finder:
