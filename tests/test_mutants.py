@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,11 +58,20 @@ def test_a_module_that_no_tests_are_named_for_is_refused_with_the_known_ones() -
     assert "ci_gpu/verdict.py" in done.stderr
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # from Python 3.12 on, where a test left one
-def test_a_survivor_is_a_mutant_that_the_tests_let_live(mutants: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that no test sees (a comment), one that all see."""
-    name = "ci_gpu/payload/archs.py"
-    source = (ROOT / name).read_text()
-    monkeypatch.chdir(ROOT)
-    lives, dies = (mutants.Mutant(1, "", "", text) for text in (f"{source}# seen by none", "raise SystemError"))
-    assert list(mutants.survivors(name, [lives, dies], 2, 60)) == [lives]
+ONE_DIES = """
+import pathlib, mutants
+name = "ci_gpu/payload/archs.py"
+source = pathlib.Path(name).read_text()
+texts = (source + "# seen by none", source.replace("never on another", ""), "raise SystemError")
+lines = [mutants.Mutant(number, "", "", text) for number, text in enumerate(texts)]
+endless = mutants.Mutant(9, "", "", source + "while True: pass")
+living = [*mutants.survivors(name, lines, 2, 600), *mutants.survivors(name, [endless], 1, 1)]
+print(sorted(mutant.line for mutant in living))
+"""
+
+
+def test_a_survivor_is_a_mutant_that_the_tests_let_live() -> None:
+    """Two that no test sees (a comment, a docstring), one that all see, and one that never ends."""
+    path = {**os.environ, "PYTHONPATH": "benchmarks"}
+    done = subprocess.run([sys.executable, "-c", ONE_DIES], cwd=ROOT, env=path, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("[0, 1]\n", 0), done.stderr

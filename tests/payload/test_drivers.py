@@ -86,6 +86,14 @@ def test_a_newer_libcuda_than_the_kernel_driver_is_forward_compatibility(
     assert drivers.judge(cuda, driver, libcuda) == state
 
 
+@pytest.mark.parametrize(
+    ("driver", "cuda"), [("540.2.0", "12.2"), ("540.3.0", "12.2"), ("540.4.0", "12.6"), ("580.00", "13.0")]
+)
+def test_a_driver_of_jetson_linux_is_that_of_the_cuda_of_its_jetpack(driver: str, cuda: str) -> None:
+    assert drivers.JETSON[driver] == drivers.NATIVE[cuda]
+    assert drivers.judge(cuda, driver) == "native"
+
+
 MATRIX = TABLE["forward_compat"]["matrix"]
 BRANCHES = MATRIX["cols_kernel_driver_branch"]
 
