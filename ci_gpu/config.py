@@ -74,8 +74,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 _PATTERNS = {
     "gpus": (
-        r"all|none|[0-9]+(,[0-9]+)*|(GPU|MIG)-[0-9A-Za-z/-]+(,(GPU|MIG)-[0-9A-Za-z/-]+)*",
-        "all, none, 0,1 or GPU-…",
+        r"all|none|[0-9]+(:[0-9]+)?(,[0-9]+(:[0-9]+)?)*|(GPU|MIG)-[0-9A-Za-z/-]+(,(GPU|MIG)-[0-9A-Za-z/-]+)*",
+        "all, none, 0,1, 0:1 (a MIG device) or GPU-…",
     ),
     "platform": (r"|linux/[a-z0-9]+(/v[0-9]+)?", "linux/amd64 or linux/arm64"),
     "user": (r"|[0-9]+:[0-9]+", "uid:gid in numbers, such as 1000:1000"),

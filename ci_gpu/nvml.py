@@ -61,6 +61,18 @@ def parent(mig: str) -> str:
         return Device(nvml, whole).uuid() if whole else ""
 
 
+def mig_device(word: str) -> str:
+    """The UUID of the MIG device ``0:1``, the second of GPU 0; empty where there is none."""
+    gpu, _, slot = word.partition(":")
+    with opened() as nvml:
+        try:
+            whole = Device(nvml, nvml.nvmlDeviceGetHandleByIndex(int(gpu))) if nvml else None
+        except nvml.NVMLError:
+            return ""
+        part = whole.ask("MigDeviceHandleByIndex", int(slot)) if whole else None
+        return Device(nvml, part).uuid() if part else ""
+
+
 class Device:
     """One GPU. None: this GPU, or this driver, does not tell.
 

@@ -19,6 +19,7 @@ from ci_gpu import (
     containers,
     guest,
     host,
+    nvml,
     pull,
     reports,
     telemetry,
@@ -26,7 +27,7 @@ from ci_gpu import (
     verdict,
 )
 from ci_gpu.choice import Chosen, choose
-from ci_gpu.errors import CiGpuError, ConfigError
+from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
 from ci_gpu.model import (
     Failure,
     Host,
@@ -216,7 +217,7 @@ def _logged_in(this: Run, target: config.Target, password: str) -> Iterator[Mapp
 
 def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
     settings = target.settings
-    gpus = tuple(settings.gpus.split(",")) if this.device == "cuda" else ()
+    gpus = _gpus(this, settings)
     job = Job(
         image=_runnable(target.ref, image),
         name="",
@@ -246,6 +247,29 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
         entrypoint=image.entrypoint,
         env=this.env,
     )
+
+
+def _gpus(this: Run, settings: config.Settings) -> tuple[str, ...]:
+    """As the engine takes them. Without a container they are for CUDA, which knows a MIG device by its UUID alone."""
+    words = tuple(settings.gpus.split(",")) if this.device == "cuda" else ()
+    local = this.chosen.name == config.LOCAL
+    return tuple(_mig_uuid(word) if local and ":" in word else word for word in words)
+
+
+def _mig_uuid(word: str) -> str:
+    """
+    Raises:
+        RunnerError: there is no such MIG device here.
+    """
+    found = nvml.mig_device(word)
+    if not found:
+        raise RunnerError(
+            f"there is no MIG device {word} on this machine",
+            why="MIG is off on that GPU, or it is cut into fewer parts: they are counted from 0",
+            remedy="nvidia-smi -L lists the MIG devices, and their UUIDs, which --gpus takes as well",
+            kind="no-such-gpu",
+        )
+    return found
 
 
 def _pythons(target: config.Target) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ int no_memory, no_capability, no_name, no_uuid, no_driver, no_count, init; /* nv
 int gpus = 1, refused = -1, refusal, lost = -1; /* the index of the GPU without a handle, and why; of the one lost later */
 int throttle, temperature = 40, processes, mig_mode, mig_devices, ecc, clock_mhz = 1980, application_mhz = 1980;
 unsigned long long thermal_ns;
-static int gpu[16];
+static int gpu[16], slice[7];
 #define LOST(device) ((int *)(device) - gpu == lost ? 15 : 0)
 
 /* What an image finds is turned by its environment. */
@@ -52,7 +52,8 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device)
 }
 int nvmlDeviceGetUUID(void *device, char *text, unsigned size) 
 {
-    snprintf(text, size, "GPU-%d", (int)((int *)device - gpu) + 1);
+    int part = (int *)device >= slice && (int *)device < slice + 7;
+    snprintf(text, size, part ? "MIG-%d" : "GPU-%d", (int)((int *)device - (part ? slice : gpu)) + 1);
     return LOST(device) ? 15 : no_uuid;
 }
 int nvmlDeviceGetName(void *device, char *text, unsigned size) { strcpy(text, "NVIDIA H100 80GB HBM3"); return LOST(device) ? 15 : no_name; }
@@ -61,16 +62,15 @@ int nvmlDeviceGetMemoryInfo(void *device, unsigned long long *total_free_used) {
 int nvmlDeviceGetMaxClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? 1980 : 2619; return 0; }
 int nvmlDeviceGetApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = application_mhz; return 0; }
 int nvmlDeviceGetDefaultApplicationsClock(void *device, int type, unsigned *mhz) { *mhz = 1980; return 0; }
-static int slice;
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **device)
 {
-    *device = strncmp(uuid, "MIG-", 4) ? &gpu[0] : &slice;
+    *device = strncmp(uuid, "MIG-", 4) ? &gpu[0] : &slice[0];
     return strcmp(uuid, "GPU-1") && strcmp(uuid, "MIG-1") ? 6 : 0;
 }
 int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *mig, void **device)
 {
     *device = &gpu[0];
-    return mig == &slice ? 0 : 2;
+    return (int *)mig >= slice && (int *)mig < slice + 7 ? 0 : 2;
 }
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) { *mhz = type == 1 ? clock_mhz : 2619; return 0; }
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = temperature; return 0; }
@@ -111,6 +111,6 @@ int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) { *
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) { *count = 7; return 0; }
 int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **mig)
 {
-    *mig = &gpu[0];
+    *mig = &slice[index];
     return index < (unsigned)mig_devices ? 0 : 6;
 }

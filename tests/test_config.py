@@ -92,6 +92,7 @@ def test_a_mistake_in_the_file_is_named(text: str, says: str) -> None:
     ("given", "says"),
     [
         ({"engine": "dokcer"}, "--engine cannot be 'dokcer'"),
+        ({"gpus": "0:"}, "--gpus cannot be"),
         ({"gpus": "0;rm -rf /"}, "--gpus cannot be"),
         ({"gpus": "--privileged"}, "--gpus cannot be"),
         ({"gpus": "none", "device": "cuda"}, "--gpus cannot be 'none'"),

@@ -105,6 +105,22 @@ def test_a_gpu_that_is_cut_by_mig_says_so(looked) -> None:
     assert [looked(mig_mode=mode)["gpus"][0]["mig"] for mode in (0, 1)] == ["", "on"]
 
 
+SLICES = """
+import ctypes, json, sys
+stub = ctypes.CDLL(sys.argv[1])
+for name in ("mig_mode", "mig_devices"):
+    ctypes.c_int.in_dll(stub, name).value = 2
+from ci_gpu import nvml
+print(json.dumps([nvml.mig_device(word) for word in ("0:0", "0:1", "0:2", "5:0")]))
+"""
+
+
+def test_a_mig_device_by_its_index_has_a_uuid(nvml_stub: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", SLICES, str(nvml_stub)], capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout) == ["MIG-1", "MIG-2", "", ""]
+
+
 WSL = "/usr/lib/wsl/lib/libcuda.so.1"
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 from typing import Any, Callable, Dict, Iterable, Iterator
 
+from . import probe
 from .cuda_errors import CAUSES
 from .wire import MAX_EVIDENCE, Fact, Fail, Note, Skip
 
@@ -50,7 +51,7 @@ def _each(check: Check, torch: Any, count: int) -> Iterator[Any]:
 
 def _on(check: Check, torch: Any, index: int, most: int) -> Iterator[Any]:
     """What the check finds on this GPU, the first ``most`` of it."""
-    with torch.cuda.device(index), _named(index):
+    with torch.cuda.device(index), _told(_name(torch, index)):
         for number, item in enumerate(check(f"cuda:{index}")):
             if number < most:
                 yield _of(index, item)
@@ -63,15 +64,21 @@ def _of(index: int, item: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _named(index: int) -> Iterator[None]:
+def _told(name: str) -> Iterator[None]:
     """An error of CUDA ends the check, because it may stick to the process: it says on which GPU it was."""
     try:
         yield
     except (Fail, Skip):
         raise
     except Exception as error:
-        error.args = (f"GPU {index}: {error}", *error.args[1:])
+        error.args = (f"GPU {name}: {error}", *error.args[1:])
         raise
+
+
+def _name(torch: Any, index: int) -> str:
+    """Its number inside the image and its UUID: outside, the number is another one's."""
+    uuid = probe.uuid_of(torch, index)
+    return f"{index} ({uuid})" if uuid else str(index)
 
 
 def _of_all(torch: Any, wrong: Dict[int, Fail], count: int) -> Fail:
@@ -80,7 +87,7 @@ def _of_all(torch: Any, wrong: Dict[int, Fail], count: int) -> Fail:
     fail, names = wrong[first], [torch.cuda.get_device_name(index) for index in range(count)]
     right = {names[index] for index in range(count) if index not in wrong}
     sick = CAUSES["gpu-computes-wrong"] if {names[index] for index in wrong} <= right else None
-    which = f"GPU{'s' * (len(wrong) > 1)} {', '.join(map(str, wrong))} of {count}"
+    which = f"GPU{'s' * (len(wrong) > 1)} {', '.join(_name(torch, index) for index in wrong)} of {count}"
     return Fail(
         f"{which}: {fail.message}" + (f" ({sick.meaning})" if sick else ""),
         sick.remedy if sick else fail.hint,

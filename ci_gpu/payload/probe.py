@@ -131,7 +131,7 @@ def _told(device: Device) -> Dict[str, Any]:
 def _gpu(torch: Any, index: int, told: Dict[str, Dict[str, Any]]) -> Gpu:
     """CUDA's order of devices is not NVML's: the UUID tells which is which, or that there is only one."""
     properties = torch.cuda.get_device_properties(index)
-    name = f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else _uuid(index)  # torch >= 2.5
+    name = uuid_of(torch, index)
     return Gpu(
         index,
         properties.name,
@@ -141,6 +141,12 @@ def _gpu(torch: Any, index: int, told: Dict[str, Dict[str, Any]]) -> Gpu:
         properties.multi_processor_count,
         **(told.get(name) or (next(iter(told.values())) if len(told) == 1 else {})),
     )
+
+
+def uuid_of(torch: Any, index: int) -> str:
+    """As in `nvidia-smi -L`; empty where nobody tells."""
+    properties = torch.cuda.get_device_properties(index)
+    return f"GPU-{properties.uuid}" if hasattr(properties, "uuid") else _uuid(index)  # torch >= 2.5
 
 
 def _uuid(index: int) -> str:

@@ -7,6 +7,7 @@ TorchFunctionMode): it notes the device that a call names, and lets the call run
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
             patch.setattr(torch.cuda, "device_count", lambda: len(models))
             patch.setattr(torch.cuda, "device", contextlib.nullcontext)
             patch.setattr(torch.cuda, "get_device_name", lambda index: models[index])
+            patch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"uuid-{index}"))
             patch.setattr(torch.cuda, "synchronize", lambda *_: None)
             patch.setattr(torch.Tensor, faulty, off(getattr(torch.Tensor, faulty), made, wrong))
             with made:
@@ -92,7 +94,7 @@ def test_only_one_gpu_s_product_is_wrong_and_it_is_named(machine, check: str) ->
         found = made(check)
 
     assert found.outcome == "failed"
-    assert found.message.startswith("GPU 3 of 4: ")
+    assert found.message.startswith("GPU 3 (GPU-uuid-3) of 4: ")
     assert CAUSES[found.cause].party == RUNNER
     assert {fact.name.partition(":")[0] for fact in found.facts} >= {"GPU 0", "GPU 1", "GPU 2"}
 
@@ -101,7 +103,7 @@ def test_a_product_that_is_wrong_on_all_gpus_of_a_model_is_the_image_s(machine) 
     with machine(["H100", "H100", "L4"], 0, 1):
         found = made("matmul.float64")
 
-    assert found.message.startswith("GPUs 0, 1 of 3: ")
+    assert found.message.startswith("GPUs 0 (GPU-uuid-0), 1 (GPU-uuid-1) of 3: ")
     assert found.cause == ""
 
 
@@ -134,7 +136,7 @@ def test_an_error_of_cuda_names_its_gpu(machine, monkeypatch: pytest.MonkeyPatch
         found = made("matmul.float64")
 
     assert (found.outcome, found.cause) == ("error", "ecc-uncorrectable")
-    assert "GPU 1: CUDA error: uncorrectable ECC error" in found.message
+    assert "GPU 1 (GPU-uuid-1): CUDA error: uncorrectable ECC error" in found.message
 
 
 def test_a_type_that_is_not_implemented_is_a_skip_once_and_not_by_gpu(machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,6 +191,8 @@ GPU: dict[str, State] = {
     "device files that may not be used": runner("gpu-missing", "device files", cuinit=304),
     "MIG is on without instances": runner("gpu-missing", "no GPU is visible", cuinit=100),
     "a MIG slice": green(torch={"gpus": [MIG]}),
+    "two MIG slices by index, of which CUDA sees one": green(docker={}, gpus="0:0,0:1", torch={"gpus": [MIG]}),
+    "a MIG slice that is not there": runner("no-such-gpu", "no MIG device 0:1", gpus="0:1"),
     "the fabric manager is not ready": runner("gpu-missing", "fabric manager", cuinit=802),
     "a GPU in exclusive mode": runner("gpu-missing", "exclusive mode", cuinit=46),
     "MPS does not answer": runner("gpu-missing", "Multi-Process Service", cuinit=805),
