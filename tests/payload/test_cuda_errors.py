@@ -132,6 +132,73 @@ def test_an_error_of_nvml_the_kernel_or_the_linker(text: str) -> None:
     assert (found.id, found.party) == ELSEWHERE[text]
 
 
+NAMED: dict[str, str] = {
+    "stub-libcuda": "cudaErrorStubLibrary CUDA_ERROR_STUB_LIBRARY",
+    "driver-too-old": "cudaErrorInsufficientDriver cudaErrorCallRequiresNewerDriver",
+    "ptx-toolchain": "cudaErrorUnsupportedPtxVersion",
+    "ptx-disabled": "cudaErrorJitCompilationDisabled",
+    "no-kernel-image": "cudaErrorNoKernelImageForDevice CUDA_ERROR_NO_BINARY_FOR_GPU",
+    "compat-unsupported": "cudaErrorCompatNotSupportedOnDevice",
+    "driver-mismatch": "cudaErrorSystemDriverMismatch",
+    "fabric-manager": "cudaErrorSystemNotReady CUDA_ERROR_SYSTEM_NOT_READY",
+    "ecc-uncorrectable": "cudaErrorECCUncorrectable CUDA_ERROR_ECC_UNCORRECTABLE",
+    "nvlink-error": "cudaErrorNvlinkUncorrectable cudaErrorContained",
+    "gpu-busy": "cudaErrorDevicesUnavailable CUDA_ERROR_DEVICE_UNAVAILABLE",
+    "mps": "cudaErrorMpsServerNotReady CUDA_ERROR_MPS_CONNECTION_FAILED cudaErrorMpsMaxClientsReached",
+    "ptx-compiler-missing": "cudaErrorJitCompilerNotFound",
+    "not-licensed": "cudaErrorDeviceNotLicensed cudaErrorSoftwareValidityNotEstablished",
+    "device-files": "cudaErrorUnknown CUDA_ERROR_UNKNOWN",
+    "no-gpu": "cudaErrorNoDevice CUDA_ERROR_NO_DEVICE",
+    "out-of-memory": (
+        "cudaErrorMemoryAllocation OutOfMemoryError CUDA_ERROR_OUT_OF_MEMORY CUBLAS_STATUS_ALLOC_FAILED"
+        " CUDNN_STATUS_ALLOC_FAILED"
+    ),
+    "no-handle": "CUBLAS_STATUS_NOT_INITIALIZED CUDNN_STATUS_NOT_INITIALIZED",
+    "invalid-ordinal": "cudaErrorInvalidDevice",
+    "illegal-access": (
+        "cudaErrorIllegalAddress cudaErrorMisalignedAddress cudaErrorIllegalInstruction cudaErrorHardwareStackError"
+    ),
+    "launch-failure": "cudaErrorLaunchFailure CUDA_ERROR_LAUNCH_FAILED",
+    "launch-timeout": "cudaErrorLaunchTimeout CUDA_ERROR_LAUNCH_TIMEOUT",
+    "device-assert": "cudaErrorAssert CUDA_ERROR_ASSERT",
+    "not-permitted": "cudaErrorNotPermitted CUDA_ERROR_NOT_PERMITTED",
+}
+"""The names of the errors in `driver_types.h` and `cuda.h` (CUDA 13.0), which a log may have without the words."""
+
+
+@pytest.mark.parametrize("cause", NAMED)
+def test_an_error_that_is_only_named(cause: str) -> None:
+    for name in NAMED[cause].split():
+        found = cuda_errors.classify(name)
+        assert (found and found.id) == cause, name
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        *[(f"NVRM: Xid (PCI:0000:3b:00): {xid}, pid=1", "ecc-uncorrectable") for xid in (48, 63, 64, 94, 95)],
+        ("NVRM: Xid (PCI:0000:3b:00): 74, pid=1", "nvlink-error"),
+        ("NVRM: Xid (PCI:0000:3b:00): 79, pid=1", "gpu-lost"),
+        ("Unable to determine the device handle: GPU is lost.  Reboot the system", "gpu-lost"),
+        ("NVML_ERROR: GPU_IS_LOST", "gpu-lost"),
+        ("GPU requires reset", "gpu-lost"),
+        ("Error 802", "fabric-manager"),
+        ("Error 803", "driver-mismatch"),
+        ("Error 804", "compat-unsupported"),
+        ("Error 999", "device-files"),
+        ("driver/library version mismatch", "driver-mismatch"),
+        ("CUDA error: invalid program counter", "illegal-access"),
+        ("CUDA error: operation not supported on global/shared address space", "illegal-access"),
+        ("CUDA error: integrity checks failed", "not-licensed"),
+        ("hardware resources required to support device connections have been exhausted", "mps"),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", "out-of-memory"),
+    ],
+)
+def test_an_error_by_its_number_or_by_words_without_a_name(text: str, cause: str) -> None:
+    found = cuda_errors.classify(text)
+    assert (found and found.id) == cause
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -170,6 +237,10 @@ ERROR_803 = START["803"][0]
         ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "3"}}, "no-gpu"),
         ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": ""}}, "gpus-hidden"),
         ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "-1"}}, "gpus-hidden"),
+        *[
+            ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": value}}, "gpus-hidden")
+            for value in (" -1", "none", "void", "NoDevFiles", "-1,0")
+        ],
         (
             {"gpu_error": "Error 802: system not yet initialized", "variables": {"CUDA_VISIBLE_DEVICES": ""}},
             "fabric-manager",
