@@ -44,7 +44,7 @@ _CHANGES = ("tests/changes/test_divisive.py", "tests/changes/test_noise.py", "te
 _CHANGES += ("tests/changes/test_recent.py", "tests/changes/test_changes.py")
 TESTS = {
     "ci_gpu/payload/archs.py": ("tests/payload/test_archs.py",),
-    "ci_gpu/payload/cuda_errors.py": ("tests/payload/test_cuda_errors.py", "tests/test_causes.py"),
+    "ci_gpu/payload/cuda_errors.py": ("tests/payload/test_cuda_errors.py",),
     "ci_gpu/payload/drivers.py": ("tests/payload/test_drivers.py",),
     "ci_gpu/payload/peaks.py": ("tests/payload/test_peaks.py",),
     "ci_gpu/payload/tags.py": ("tests/payload/test_tags.py",),
@@ -141,7 +141,7 @@ def mutants_of(source: str) -> Iterator[Mutant]:
     for operator in _operators():
         places = [node for node in nodes for _ in operator.mutation_positions(node)]
         for occurrence, node in enumerate(places):
-            mutated = None if _in_annotation(node) else mutate_code(source, operator, occurrence)
+            mutated = None if _is_inert(node) else mutate_code(source, operator, occurrence)
             tree = _tree(mutated)
             if mutated and tree and tree not in seen:
                 seen.add(tree)
@@ -200,8 +200,10 @@ def _is_documentation(node: Any) -> bool:
     return bool(node.parent.type in ("simple_stmt", "file_input"))
 
 
-def _in_annotation(node: Any) -> bool:
-    """Whether the node is part of a type: ``name: str | None``, ``-> bool``."""
+def _is_inert(node: Any) -> bool:
+    """Whether the node is part of a type (``name: str | None``, ``-> bool``), or a star of a signature."""
+    if node.type == "operator" and node.parent.type in ("param", "parameters", "star_expr", "argument"):
+        return True
     while node.parent is not None:
         above = node.parent
         of_name = above.type in ("annassign", "tfpdef") and node is above.children[-1 if above.type == "tfpdef" else 1]

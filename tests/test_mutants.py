@@ -48,7 +48,7 @@ def test_a_version_in_a_string_is_emptied_and_made_newer(mutants: ModuleType) ->
 
 
 def test_what_nothing_evaluates_is_left_alone(mutants: ModuleType) -> None:
-    assert becomes(mutants, "'''What it is for.'''\nlimit: int | None = x\ndef f(y: 'a | b') -> 'c | d': pass") == set()
+    assert becomes(mutants, "'''What it is for.'''\nlimit: int | None = x\ndef f(y: 'a | b', *, z: u) -> 'c | d': pass") == set()
 
 
 def test_a_module_that_no_tests_are_named_for_is_refused_with_the_known_ones() -> None:
