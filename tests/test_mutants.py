@@ -48,7 +48,8 @@ def test_a_version_in_a_string_is_emptied_and_made_newer(mutants: ModuleType) ->
 
 
 def test_what_nothing_evaluates_is_left_alone(mutants: ModuleType) -> None:
-    assert becomes(mutants, "'''What it is for.'''\nlimit: int | None = x\ndef f(y: 'a | b', *, z: u) -> 'c | d': pass") == set()
+    signature = "def f(y: 'a | b', *, z: u) -> 'c | d': pass"
+    assert becomes(mutants, f"'''What it is for.'''\nlimit: int | None = x\n{signature}") == set()
 
 
 def test_a_module_that_no_tests_are_named_for_is_refused_with_the_known_ones() -> None:

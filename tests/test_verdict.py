@@ -666,3 +666,113 @@ def test_the_words_of_a_regression_carry_its_numbers() -> None:
 
     assert reason.subject == "matmul.throughput/x"
     assert reason.message == "regressed by +5.1% [+4.4%, +5.8%] against base: 5.1 % worse in 12 pairs"
+
+
+def test_a_metric_that_vanished_has_no_numbers() -> None:
+    assert judged_trial(compared("missing"), ONE_UNCHANGED).reasons[0].message == "missing against base"
+
+
+def test_a_reason_about_the_whole_names_no_check_and_what_is_not_known_stays_empty() -> None:
+    whole = [verdict(*images) for images, _, kind in RED.values() if kind in ("gpu-missing", "gpu-untouched")]
+    whole += [verdict(), verdict(image(planned=()))]
+    for trial in (judged_trial(compared("inconclusive")), judged_trial(refused="shared")):
+        whole.append(trial)
+    for found in whole:
+        assert [reason.subject for reason in found.reasons] == [""], found
+    (no_image,), (missing,) = verdict().reasons, verdict(image(result(), planned=("matmul.float32", "a.b"))).reasons
+
+    assert no_image.image == ""
+    assert (missing.subject, missing.remedy, missing.cause, missing.dependents) == ("a.b", "", "", ())
+
+
+def test_a_comparison_that_gates_nothing_says_so() -> None:
+    assert judged_trial().reasons[0].message == "nothing could be concluded: no metric is gated"
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_where_all_is_skipped_by_the_image_s_own_wish_nothing_is_known_to_work(device: str) -> None:
+    off = result("cache.reuse", "skipped", kind="not-applicable-here", used_gpu=False)
+    report = msgspec.structs.replace(REPORT, device=device, images=(image(off),))
+    (reason,) = judge(report).reasons
+
+    assert (reason.kind, reason.subject) == ("nothing-checked", "")
+    assert reason.message == "not one check passed, so nothing is known to work"
+
+
+def judged_as(asked: str, *images: ImageReport, signs: tuple[str, ...] = ()) -> Verdict:
+    host = Host(signs=signs)
+    return judge(msgspec.structs.replace(REPORT, asked_device=asked, host=host, images=images))
+
+
+NO_GPU = environment(gpus=(), gpu_error="No CUDA GPUs are available")
+BUSY = result("a.b", "error", kind="cuda-error", cause="gpu-busy", hint="look")
+
+
+def test_where_the_device_was_left_to_us_a_gpu_that_fails_is_told_with_what_speaks_for_it() -> None:
+    signs = ("/dev/nvidia0", "the driver")
+    (reason,) = judged_as("auto", image(not_made("no-gpu"), environment=NO_GPU), signs=signs).reasons
+    (silent,) = judged_as("auto", image(result(), BUSY)).reasons
+
+    assert reason.message.endswith("; this machine has a GPU, by /dev/nvidia0, the driver")
+    assert reason.remedy.endswith("; or say --device cpu, if the CPU is meant")
+    assert silent.message.endswith("; this machine has a GPU, by what its engine says")
+    assert silent.remedy == "look; or say --device cpu, if the CPU is meant"
+
+
+@pytest.mark.parametrize(
+    ("asked", "images"),
+    [
+        ("cuda", (image(result(), BUSY),)),
+        ("auto", (image(result(), result("a.b", "failed", cause="cpu-build")),)),  # the image's
+        ("auto", (image(failure=Failure(kind="pull-failed", exit_code=3, what="no route to the registry")),)),
+    ],
+)
+def test_what_is_not_a_gpu_s_fault_or_was_asked_for_says_nothing_of_the_cpu(
+    asked: str, images: tuple[ImageReport, ...]
+) -> None:
+    (reason,) = judged_as(asked, *images).reasons
+
+    assert "this machine has a GPU" not in reason.message
+    assert "--device cpu" not in reason.remedy
+
+
+@pytest.mark.parametrize("kind", ["gpu-runtime-missing", "cdi-unresolved"])
+def test_an_engine_that_cannot_hand_gpus_over_is_told_of_the_cpu(kind: str) -> None:
+    gone = image(failure=Failure(kind=kind, exit_code=3, what="no", remedy="mend it"))
+
+    assert judged_as("auto", gone).reasons[0].remedy == "mend it; or say --device cpu, if the CPU is meant"
+
+
+def test_several_lost_gpus_are_told_each_under_the_cause_of_the_first() -> None:
+    first, second = dataclasses.replace(LOST, error="uncorrectable ECC error"), Gpu(2, "", error="GPU is lost")
+    (reason,) = verdict(image(result(), environment=environment(lost=(first, second)))).reasons
+    (unknown,) = verdict(image(result(), environment=environment(lost=(dataclasses.replace(LOST, error="?"),)))).reasons
+
+    assert (reason.subject, reason.cause, unknown.cause) == ("", "ecc-uncorrectable", "gpu-lost")
+    assert reason.message == (
+        "GPU 1 (GPU-2) does not answer: uncorrectable ECC error; GPU 2 does not answer: GPU is lost"
+    )
+    assert "reset the GPU" in unknown.remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "libcuda", "variables", "end"),
+    [
+        (
+            "Error 803: system has unsupported display driver / cuda driver combination",
+            "/usr/local/cuda/compat/libcuda.so.1",
+            {"LD_LIBRARY_PATH": "/usr/local/cuda/compat"},
+            ": /usr/local/cuda/compat/libcuda.so.1, by LD_LIBRARY_PATH=/usr/local/cuda/compat)",
+        ),
+        ("Error 804", "/compat/libcuda.so.1", {}, "not a data-centre one: /compat/libcuda.so.1)"),
+        ("Error 804", "", {"LD_LIBRARY_PATH": "/compat"}, "not a data-centre one, by LD_LIBRARY_PATH=/compat)"),
+    ],
+)
+def test_a_compatibility_libcuda_is_named_with_what_is_known_of_its_place(
+    error: str, libcuda: str, variables: dict[str, str], end: str
+) -> None:
+    inside = environment(gpus=(), gpu_error=error, libcuda=libcuda, variables=variables)
+    (reason,) = verdict(image(result(), environment=inside)).reasons
+
+    assert reason.kind == "gpu-refused"
+    assert reason.message.endswith(end)
