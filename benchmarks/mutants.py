@@ -56,7 +56,7 @@ TESTS = {
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("readings", "side_by_side")},
     **{f"ci_gpu/changes/{name}.py": _CHANGES for name in ("__init__", "divisive", "noise", "potts", "recent")},
 }
-"""The tests that are to kill the mutants of a module, the quick ones first: the first that fails is the last that runs."""
+"""The tests that are to kill the mutants of a module, the quick ones first: the first that fails ends it."""
 
 _OF_COSMIC_RAY = re.compile(
     r"""core/(
