@@ -289,6 +289,12 @@ IN_THE_IMAGE: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
     ),
     "no GPU": ("compatibility.gpus", {"gpus": (), "gpu_error": ERROR_803}, {}, "do not belong together"),
     "fewer GPUs than asked for": ("compatibility.gpus", {}, {"CI_GPU_GPUS": "2"}, "1 of 2 GPUs answer"),
+    "a GPU that is lost": (
+        "compatibility.gpus",
+        {"lost": (Gpu(1, "", error="GPU is lost"),)},
+        {"CI_GPU_GPUS": "2"},
+        "1 of 2 GPUs answer (the GPU has fallen off the bus, or must be reset)",
+    ),
 }
 
 

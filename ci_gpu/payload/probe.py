@@ -10,7 +10,6 @@ import ctypes
 import os
 import platform
 import re
-import uuid
 from typing import Any, Dict, Iterator, Set, Tuple
 
 from .nvml import Device, Nvml, version
@@ -151,13 +150,13 @@ def uuid_of(torch: Any, index: int) -> str:
 
 def _uuid(index: int) -> str:
     """Of a device by CUDA's order, from libcuda itself, which knows CUDA_VISIBLE_DEVICES, too; empty if it fails."""
-    device, raw = ctypes.c_int(), (ctypes.c_ubyte * 16)()
+    device, raw = ctypes.c_int(), (ctypes.c_ubyte * 16)()  # not by the module uuid, which starts uname in Python 3.8
     try:
         libcuda = ctypes.CDLL("libcuda.so.1")
         failed = libcuda.cuDeviceGet(ctypes.byref(device), index) or libcuda.cuDeviceGetUuid(raw, device)
     except (OSError, AttributeError):
         return ""
-    return "" if failed else f"GPU-{uuid.UUID(bytes=bytes(raw))}"
+    return "" if failed else "GPU-" + re.sub(r"(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-", bytes(raw).hex())
 
 
 def _cudnn(torch: Any) -> str:
