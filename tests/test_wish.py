@@ -128,5 +128,7 @@ def test_a_share_is_a_percentage_or_a_fraction(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "3", "-3%", "3 percent", "nan", "1e-2", "100%"])
 def test_what_is_no_share_is_told(text: str) -> None:
-    with pytest.raises(ConfigError, match="min-effect cannot be"):
+    with pytest.raises(ConfigError, match="min-effect cannot be") as raised:
         policy.fraction("min-effect", text)
+    assert raised.value.why == "it is a part of a value, between 0 and 100 %"
+    assert raised.value.remedy == 'write min-effect = "3%" or min-effect = 0.03'

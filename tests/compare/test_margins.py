@@ -35,10 +35,19 @@ def test_the_default_goes_by_what_is_measured(metric: str, unit: str, expected: 
     assert margin(metric, unit, Policy()) == expected
 
 
-@pytest.mark.parametrize("unit", ["B", "KiB", "MiB", "GiB"])
+@pytest.mark.parametrize("unit", ["B", "bytes", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"])
 def test_a_size_has_the_general_one_because_workspaces_change(unit: str) -> None:
     assert margin("allocator.peak/size", unit, Policy(), exact=True) == 0.02
     assert margin("allocator.peak/size", unit, Policy(min_effect=0.05), exact=True) == 0.05
+
+
+def test_a_min_effect_of_nothing_may_be_meant() -> None:
+    assert margin("matmul.float32/time", "ms", Policy(min_effect=0.0)) == 0.0
+
+
+def test_the_size_of_an_image_is_advice_unless_a_rule_names_it() -> None:
+    assert rule_of("image.size/bytes", Policy()) == MetricRule(gate=False)
+    assert rule_of("image.size/bytes", Policy(rules=(("image.*", MetricRule()),))) == MetricRule()
 
 
 def test_a_count_has_none() -> None:
@@ -81,6 +90,7 @@ def test_a_min_effect_that_is_no_fraction_is_the_users_mistake(bad: float, ruled
     with pytest.raises(ConfigError, match="min-effect") as raised:
         margin("matmul.float32/time", "ms", policy)
     assert "0.02 is 2 %" in raised.value.why
+    assert (raised.value.kind, raised.value.remedy) == ("bad-min-effect", "give a number from 0 to below 1")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +109,8 @@ def test_a_bound_needs_the_metrics_own_unit(unit: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told) as raised:
         beyond_bounds("a.one/x", "ms", 1.0, MetricRule(floor=0.5, unit=unit))
     assert 'unit = "ms"' in raised.value.remedy
+    assert "would silently mean something else" in raised.value.why
+    assert raised.value.kind == "unit-mismatch"
 
 
 def test_a_rule_without_bounds_needs_no_unit() -> None:

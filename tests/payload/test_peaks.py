@@ -46,6 +46,7 @@ def test_a_limit_is_above_the_data_sheet_and_near_it(gpu: dict[str, Any], dtype:
         ("NVIDIA H20", "9.0", 78, 1980, "bfloat16", 148),
         ("NVIDIA H20", "9.0", 78, 1980, "float32", 44),
         ("NVIDIA H20", "9.0", 78, 1980, "float64", 1),
+        ("NVIDIA H20", "9.0", 78, 1980, "tf32", 74),
         ("NVIDIA H20-3e", "9.0", 78, 1980, "float16", 148),
         ("NVIDIA H800", "9.0", 132, 1980, "bfloat16", 989.4),
         ("NVIDIA H200", "9.0", 132, 1980, "bfloat16", 989),
@@ -122,3 +123,12 @@ def test_a_multiprocessor_s_rates_are_powers_of_two() -> None:
         assert [rate for rate in rates.values() if rate.bit_count() != 1] == []
     for rates in peaks.BY_PRODUCT.values():
         assert [rate for rate in rates.values() if rate % 8] == []
+
+
+@pytest.mark.parametrize("name", ["NVIDIA H800", "NVIDIA H800 PCIe"])
+def test_an_h800_has_hardly_any_float64(name: str) -> None:
+    """1 TFLOP/s by its data sheet; its architecture gives 67."""
+    limit = peaks.tflops("9.0", 132, 1980, "float64", name)
+
+    assert limit is not None
+    assert 1 <= limit < 3
