@@ -169,17 +169,25 @@ def asked_for(gpus: Iterable[Gpu], words: Collection[str]) -> tuple[Gpu, ...]:
 
 
 def wanted_gpus(gpus: str, host: Host) -> int:
-    """How many GPUs CUDA has to see inside an image in a run that asks for ``gpus``.
+    """How many GPUs CUDA has to see at least inside an image in a run that asks for ``gpus``.
 
-    Of MIG devices it enumerates one, and no whole GPU beside it (NVIDIA MIG User Guide, CUDA device enumeration): one
-    is what can be promised then, however many are handed in. GPUs that are known to be lost are not promised either.
+    Beside whole GPUs no MIG device is promised, and where there are none, one: a driver before 570 enumerates one MIG
+    device and no whole GPU beside it, a newer one a MIG device of each GPU instance, which `--gpus` does not tell
+    (https://docs.nvidia.com/datacenter/tesla/mig-user-guide/mig-device-names.html). Nor is a GPU that is known to be
+    lost.
     """
     words = set(gpus.split(","))
-    asked = asked_for(host.gpus, words)
-    if any(gpu.mig for gpu in asked) or any(word.startswith("MIG-") or ":" in word for word in words):
+    cut = {name for gpu in host.gpus if gpu.mig for name in (str(gpu.index), gpu.uuid)}
+    named = {str(gpu.index) for gpu in host.gpus} if "all" in words else words
+    whole = {word for word in named if word not in cut and ":" not in word and not word.startswith("MIG-")}
+    if whole != named and _major(host.driver) < 570:
         return 1
-    lost = sum(bool(gpu.error) for gpu in asked)
-    return max(1, (len(asked) if words & {"all", ""} else len(words)) - lost)
+    return max(1, len(whole) - sum(bool(gpu.error) for gpu in asked_for(host.gpus, words)))
+
+
+def _major(version: str) -> int:
+    found = re.match(r"[0-9]{1,6}", version)
+    return int(found[0]) if found else 0
 
 
 class MetricRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from ci_gpu.model import (
     RunReport,
     Trial,
     Verdict,
+    wanted_gpus,
 )
 from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
 from ci_gpu.verdict import judge
@@ -216,6 +217,27 @@ def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: 
     found = verdict(image(result(), environment=environment(gpus=seen)), gpus=gpus, host=Host(gpus=host_gpus))
 
     assert found.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("gpus", "host_gpus", "driver", "wanted"),
+    [
+        ("all", (), "580.65.06", 1),
+        ("all", TWO_GPUS, "580.65.06", 2),
+        ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "565.57.01", 1),
+        ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "570.86.10", 2),
+        ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "x", 1),
+        ("all", TWO_SLICED, "580.65.06", 1),
+        ("0,1", (GPU, SLICED), "580.65.06", 1),
+        ("0,1,2:0", TWO_GPUS, "580.65.06", 2),
+        ("2:0,2:1", TWO_GPUS, "580.65.06", 1),
+        ("all", (*TWO_GPUS, dataclasses.replace(LOST, index=2)), "580.65.06", 2),
+    ],
+)
+def test_a_driver_from_570_on_shows_cuda_whole_gpus_beside_mig_devices(
+    gpus: str, host_gpus: tuple[Gpu, ...], driver: str, wanted: int
+) -> None:
+    assert wanted_gpus(gpus, Host(driver=driver, gpus=host_gpus)) == wanted
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,18 @@ GPU: dict[str, State] = {
             125, HOOK + "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown."
         ),
     ),
+    "left to us, with signs of a GPU that the engine was not told of": runner(
+        "gpu-runtime-missing",
+        "by /dev/nvidia0",
+        device="auto",
+        signs=("/dev/nvidia0",),
+        docker={
+            "info": NO_GPUS,
+            **refused(
+                125, 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].'
+            ),
+        },
+    ),
     "left to us, on a machine without any": green(device="auto", libcuda=""),
     "all of eight GPUs": green(host_gpus=8, torch={"gpus": [H100] * 8}),
 }
