@@ -95,6 +95,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     checks: tuple[CheckInfo, ...]
     user_sources: Mapping[str, str]
+    policy: Policy
 
     @property
     def limits(self) -> Limits:
@@ -146,11 +147,10 @@ def wish(chosen: tuple[Target, ...], given: Mapping[str, Any], file: Path | None
             why="a comparison is between two images, on one GPU",
             remedy="name one image and one baseline",
         )
-    document = _document(file)
     return Wish(
-        baseline=_target(settings.baseline, _without_baseline(given), document),
+        baseline=_target(settings.baseline, _without_baseline(given), _document(file)),
         pairs=settings.pairs,
-        policy=_policy(settings, document),
+        policy=chosen[0].policy,
         slowdown=policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0)),
     )
 
@@ -183,12 +183,14 @@ def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -
     if settings.engine == LOCAL:
         settings = _interpreted(reference, settings, named=bool(settings.python and table and "image" not in table))
     infos, sources = check_infos(settings.checks_dir)
+    policy.require_known(document.get("metrics", {}), [check.id for check in infos])
     return Target(
         name=image,
         ref=None if settings.engine == LOCAL else ImageRef.parse(reference),
         settings=settings,
         checks=catalogue.select(infos, settings.checks),
         user_sources=sources,
+        policy=_policy(settings, document),
     )
 
 
@@ -244,8 +246,13 @@ def _require(holds: object, name: str, value: object, expected: str) -> None:
         raise ConfigError(
             f"--{option} cannot be {str(value)[:100]!r}",
             why=f"it takes {expected}",
-            remedy=f"see ci-gpu run --help; in a file the key is {option!r}, in the environment CI_GPU_{name.upper()}",
+            remedy=f"see ci-gpu run --help; in a file the key is {option!r}, in the environment {_variable(name)}",
         )
+
+
+def _variable(name: str) -> str:
+    """``pids-limit`` as CI_GPU_PIDS_LIMIT."""
+    return f"CI_GPU_{name.upper().replace('-', '_')}"
 
 
 def _bad_value(message: str, words: Mapping[str, Any]) -> ConfigError:

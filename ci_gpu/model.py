@@ -274,7 +274,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     base: str
     head: str
-    order: str = ""  # of the blocks: "ABBAABBA", A the base
+    order: str = ""  # of the blocks: "ABBABAAB", A the base
     policy: Policy = Policy()
     blocks: tuple[Block, ...] = ()
     metrics: tuple[Comparison, ...] = ()
@@ -295,6 +295,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     images: tuple[ImageReport, ...]
     trial: Trial | None = None
+    policy: Policy = Policy()  # what holds for the metrics of images that are not compared
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,6 +110,7 @@ def run(
         host=machine,
         images=images,
         trial=found,
+        policy=targets[0].policy,
     )
     return Summary(report=report, verdict=verdict.judge(report))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ci_gpu.errors import ConfigError
@@ -12,18 +13,50 @@ from ci_gpu.model import MetricRule, Policy
 
 KEYS = ("min-effect", "floor", "ceiling", "gate")
 
+_OF_THE_IMAGE = ("image.size", "image.import")
+"""Metrics that no check measures."""
+
 
 def policy(min_effect: str, inconclusive: str, tables: Mapping[str, Any]) -> Policy:
-    """The policy of a comparison; ``tables`` are the ``[metrics."pattern"]`` of ci-gpu.toml.
+    """The policy of a run; ``tables`` are the ``[metrics."pattern"]`` of ci-gpu.toml.
 
     Raises:
         ConfigError: a key, a share or a quantity cannot be read.
     """
     return Policy(
-        min_effect=fraction("min-effect", min_effect) if min_effect else None,
+        min_effect=share("min-effect", min_effect) if min_effect else None,
         inconclusive=inconclusive,
         rules=tuple((pattern, _rule(pattern, table)) for pattern, table in tables.items()),
     )
+
+
+def require_known(patterns: Collection[str], checks: Collection[str]) -> None:
+    """Refuse a pattern that no metric of these checks (``family.name``) can fit: its rule would have no effect.
+
+    Raises:
+        ConfigError: there is one; the nearest check is named.
+    """
+    known = (*checks, *_OF_THE_IMAGE)
+    for pattern in patterns:
+        literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+        if not any(f"{check}/".startswith(literal) or literal.startswith(f"{check}/") for check in known):
+            raise _no_such_check(pattern, known)
+
+
+def share(name: str, text: str) -> float:
+    """`fraction`, and not 0: with a margin of 0 no change is ever shown to be small enough.
+
+    Raises:
+        ConfigError: it is no fraction, or 0.
+    """
+    value = fraction(name, text)
+    if value == 0:
+        raise ConfigError(
+            f"{name} cannot be {str(text)[:60]!r}",
+            why="with a margin of 0 every change matters, so none can be told from noise",
+            remedy=f'write the smallest change that matters, such as {name} = "1%"',
+        )
+    return value
 
 
 def fraction(name: str, text: str) -> float:
@@ -44,33 +77,59 @@ def fraction(name: str, text: str) -> float:
 
 
 def _rule(pattern: str, table: Any) -> MetricRule:
-    if not isinstance(table, dict) or not set(table) <= set(KEYS) or not isinstance(table.get("gate", True), bool):
+    _require_table(pattern, table)
+    effect = table.get("min-effect")
+    floor, ceiling, unit = _bounds(table)
+    return MetricRule(
+        min_effect=None if effect is None else share("min-effect", effect),
+        floor=floor,
+        ceiling=ceiling,
+        unit=unit,
+        gate=table.get("gate", True),
+    )
+
+
+def _require_table(pattern: str, table: Any) -> None:
+    unknown = [key for key in table if key not in KEYS] if isinstance(table, dict) else []
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], KEYS, n=1)
+        raise ConfigError(
+            f'[metrics."{pattern[:80]}"] has an unknown key {unknown[0][:60]!r}'
+            + (f"; did you mean {near[0]!r}?" if near else ""),
+            why="unknown keys are rejected, so that a typo cannot pass",
+            remedy=f"the keys are: {', '.join(KEYS)}",
+            kind="unknown-key",
+        )
+    if not isinstance(table, dict) or not isinstance(table.get("gate", True), bool):
         raise ConfigError(
             f'[metrics."{pattern[:80]}"] cannot be read',
             why=f"it is a table with the keys {', '.join(KEYS)}, and gate is true or false",
             remedy='[metrics."matmul.*"] on a line of its own, then min-effect = "3%" under it',
             kind="unknown-key",
         )
-    effect = table.get("min-effect")
+
+
+def _bounds(table: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
+    """Floor, ceiling and their unit."""
     floor, floor_unit = _quantity("floor", table.get("floor"))
     ceiling, ceiling_unit = _quantity("ceiling", table.get("ceiling"))
     if floor_unit and ceiling_unit and floor_unit != ceiling_unit:
         raise _no_quantity("ceiling", table["ceiling"])
-    return MetricRule(
-        min_effect=None if effect is None else fraction("min-effect", effect),
-        floor=floor,
-        ceiling=ceiling,
-        unit=floor_unit or ceiling_unit,
-        gate=table.get("gate", True),
-    )
+    if floor is not None and ceiling is not None and floor > ceiling:
+        raise ConfigError(
+            f"no value is between the floor of {table['floor']} and the ceiling of {table['ceiling']}",
+            why="the floor is above the ceiling",
+            remedy="exchange the two; a floor is for what should be high, a ceiling for what should be low",
+        )
+    return floor, ceiling, floor_unit or ceiling_unit
 
 
 def _quantity(name: str, text: Any) -> tuple[float | None, str]:
     """A number with its unit, which is not optional: 600 of what?"""
     if text is None:
         return None, ""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s+(\S.*)", str(text).strip())
-    if not match:
+    match = re.fullmatch(r"((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s+(\S.*)", str(text).strip())
+    if not match or not math.isfinite(float(match[1])):
         raise _no_quantity(name, text)
     return float(match[1]), match[2]
 
@@ -78,6 +137,16 @@ def _quantity(name: str, text: Any) -> tuple[float | None, str]:
 def _no_quantity(name: str, text: object) -> ConfigError:
     return ConfigError(
         f"{name} cannot be {str(text)[:60]!r}",
-        why="it is a number with the metric's own unit, the same for floor and ceiling",
+        why="it is a number that is not negative, with the metric's own unit, the same for floor and ceiling",
         remedy=f'write {name} = "600 TFLOP/s"',
+    )
+
+
+def _no_such_check(pattern: str, known: Collection[str]) -> ConfigError:
+    near = difflib.get_close_matches(pattern.partition("/")[0], known, n=1, cutoff=0.4)
+    return ConfigError(
+        f'[metrics."{pattern[:80]}"] is of no check' + (f"; did you mean {near[0]!r}?" if near else ""),
+        why="a metric is named check/name, and no check begins so: the rule would be without effect",
+        remedy="ci-gpu checks lists them; a metric is in run.json and in the report as family.check/name",
+        kind="unknown-metric",
     )

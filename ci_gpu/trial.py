@@ -1,4 +1,4 @@
-"""Two images measured in turn on one machine: A B, B A, A B, …, each time in a fresh container.
+"""Two images measured in turn on one machine: A B B A or B A A B, drawn each time, in fresh containers.
 
 One process is one draw: what differs between processes, and between containers, is more than what differs within one.
 So the pair is what is counted. Never two at once: on one GPU they would slow each other. Source of the design and
@@ -20,11 +20,12 @@ from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, control, unclear, withdrawn
 from ci_gpu.compare.margins import beyond_bounds, rule_of
-from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, PulledImage, Trial
+from ci_gpu.compare.readings import of_the_image
+from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, Trial
 from ci_gpu.payload.control import CODE, COMPILED
 from ci_gpu.payload.cuda_errors import CAUSES, RUNNER
 from ci_gpu.payload.timing import SLOWDOWN
-from ci_gpu.payload.wire import ERROR, PASSED, CheckResult, Environment, Event, Metric
+from ci_gpu.payload.wire import ERROR, PASSED, CheckResult, Event, Metric
 
 REPEATS = 2
 """How often a pair is measured anew because the machine spoiled it."""
@@ -176,9 +177,12 @@ def _pair(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, 
 
 
 def order(seed: str, pair: int) -> str:
-    """``AB`` or ``BA``, turned with each pair, so that a drift of the machine falls on both alike."""
-    first = hashlib.sha256(seed.encode()).digest()[0]
-    return ("AB", "BA")[(first + pair) % 2]
+    """``AB`` or ``BA``. Two pairs are ``ABBA`` or ``BAAB``, so that a drift of the machine falls on both arms alike.
+    Which of the two is drawn each time, so that an oscillation of the machine does not keep step with one arm.
+    """
+    two, second = divmod(pair - 1, 2)
+    drawn = hashlib.sha256(f"{seed}/{two}".encode()).digest()[0]
+    return ("AB", "BA")[(drawn + second) % 2]
 
 
 def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, arm: str, watch: Watch) -> Block:
@@ -198,7 +202,7 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         arm=arm,
         started=started,
         seconds=time.monotonic() - clock,
-        results=of_image + _of_the_image(report.image, answers.environment),
+        results=of_image + of_the_image(report.image, answers.environment),
         control=before + _seconds(of_control) + after,
         control_compiled=_compiled(of_control),
         telemetry=seen,
@@ -229,14 +233,6 @@ def _visit(arms: Arms, design: Design, checks: Sequence[CheckInfo], pair: int, a
     first = (CONTROL,) if cuda else ()
     watch = _which(arms, checks) if cuda and not design.gpus else ""
     return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled), watch=watch)
-
-
-def _of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:
-    """What is known of an image without a check: its size, and what `import torch` takes in a fresh container."""
-    size = Metric("size", "B", "lower", (float(image.size),), exact=True)
-    seconds = Metric("torch", "s", "lower", (environment.import_seconds if environment else 0.0,))
-    found = {"image.size": size, "image.import": seconds}
-    return tuple(CheckResult(check, PASSED, metrics=(metric,)) for check, metric in found.items() if metric.samples[0])
 
 
 def on_the_host(device: str, calls: int = 5) -> tuple[float, ...]:

@@ -14,6 +14,8 @@ The rules, in the order in which they are read out:
                                                  the image does not have it by its own wish, as a cache turned off)
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
     a metric that cannot be true            1   (not finite, zero, negative, beyond the physical limit)
+    a metric beyond the user's own bound    1   (floor or ceiling; of a comparison, by the medians of its processes)
+    a bound in another unit than its metric 2
     no image at all                         1
 
 One cause is one reason: the errors of one cause are read out once, with the checks that it kept from being made, and
@@ -32,9 +34,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from statistics import median
 
 import msgspec
 
+from ci_gpu.compare.margins import beyond_bounds, rule_of
+from ci_gpu.compare.readings import of_the_image
+from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
     INCONCLUSIVE,
     MISSING,
@@ -43,6 +49,7 @@ from ci_gpu.model import (
     Comparison,
     Failure,
     ImageReport,
+    MetricRule,
     Reason,
     RunReport,
     Trial,
@@ -84,6 +91,8 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         yield from () if empty else _nothing_passed(image)
         yield from _untouched_gpu(report, image)
     yield from _impossible_metrics(image)
+    if report.trial is None:
+        yield from _beyond_bounds(report, image)
 
 
 def _once(reasons: tuple[Reason, ...], report: RunReport) -> tuple[Reason, ...]:
@@ -294,6 +303,25 @@ def _impossible_metrics(image: ImageReport) -> Iterator[Reason]:
         fault = _fault(metric)
         if fault:
             yield _reason(image.name, "impossible-metric", f"{result.check}/{metric.name}", fault)
+
+
+def _beyond_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
+    results = (*image.results, *of_the_image(image.image, image.environment))
+    metrics = ((f"{result.check}/{metric.name}", metric) for result in results for metric in result.metrics)
+    for name, metric in metrics:
+        rule = rule_of(name, report.policy)
+        if rule.gate and not _fault(metric):
+            yield from _beyond_bound(image.name, name, metric, rule)
+
+
+def _beyond_bound(image: str, name: str, metric: Metric, rule: MetricRule) -> Iterator[Reason]:
+    try:
+        broken = beyond_bounds(name, metric.unit, median(sample for sample in metric.samples if sample), rule)
+    except ConfigError as error:
+        yield _reason(image, error.kind, name, error.what, remedy=error.remedy, exit_code=error.exit_code)
+    else:
+        if broken:
+            yield _reason(image, "beyond-bound", name, broken, remedy="the bound is in [metrics] of ci-gpu.toml")
 
 
 def _fault(metric: Metric) -> str:

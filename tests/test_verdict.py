@@ -14,6 +14,7 @@ from ci_gpu.model import (
     Failure,
     Host,
     ImageReport,
+    MetricRule,
     Policy,
     PulledImage,
     RunReport,
@@ -136,6 +137,47 @@ def test_a_report_that_was_read_from_a_file_is_judged_alike(images: tuple[ImageR
     assert [msgspec.structs.replace(reason, message="") for reason in judge(read).reasons] == [
         msgspec.structs.replace(reason, message="") for reason in judge(report).reasons
     ]
+
+
+BOUNDS: dict[str, tuple[MetricRule, tuple[float, ...], int, list[str]]] = {
+    "above the floor": (MetricRule(floor=600, unit="TFLOP/s"), (700.0, 650.0, 590.0), 0, []),
+    "at the floor": (MetricRule(floor=650, unit="TFLOP/s"), (700.0, 650.0, 590.0), 0, []),
+    "below the floor": (MetricRule(floor=660, unit="TFLOP/s"), (700.0, 650.0, 590.0), 1, ["beyond-bound"]),
+    "above the ceiling": (MetricRule(ceiling=640, unit="TFLOP/s"), (700.0, 650.0, 590.0), 1, ["beyond-bound"]),
+    "shown and not gated": (MetricRule(floor=660, unit="TFLOP/s", gate=False), (650.0,), 0, []),
+    "in another unit": (MetricRule(floor=1, unit="GB/s"), (650.0,), 2, ["unit-mismatch"]),
+    "no bound": (MetricRule(min_effect=0.01), (650.0,), 0, []),
+}
+
+
+@pytest.mark.parametrize(("rule", "samples", "code", "said"), BOUNDS.values(), ids=BOUNDS)
+def test_a_bound_of_the_user_s_holds_without_a_baseline(
+    rule: MetricRule, samples: tuple[float, ...], code: int, said: list[str]
+) -> None:
+    """By the median of the samples, as the documents promise; and again when the report is read from its file."""
+    policy = Policy(rules=(("matmul.float32/*", rule),))
+    report = msgspec.structs.replace(REPORT, images=(image(result(metrics=(metric(*samples),))),), policy=policy)
+    read = msgspec.json.decode(msgspec.json.encode(report), type=RunReport)
+
+    assert (judge(report).exit_code, kinds(judge(report))) == (code, said)
+    assert judge(read) == judge(report)
+
+
+def test_an_image_that_is_too_large_is_red_where_the_user_says_so() -> None:
+    policy = Policy(rules=(("image.size/*", MetricRule(ceiling=10e9, unit="B")),))
+    large = PulledImage(reference="docker.io/a/b:c", size=12_000_000_000)
+    report = msgspec.structs.replace(REPORT, images=(image(result(), image=large),), policy=policy)
+    (reason,) = judge(report).reasons
+
+    assert (reason.kind, reason.subject) == ("beyond-bound", "image.size/size")
+    assert "1.2e+10 B is above the ceiling of 1e+10 B" in reason.message
+
+
+def test_a_metric_that_cannot_be_true_is_not_held_against_a_bound_as_well() -> None:
+    policy = Policy(rules=(("*", MetricRule(floor=1, unit="TFLOP/s")),))
+    report = msgspec.structs.replace(REPORT, images=(image(result(metrics=(metric(0.5, None),))),), policy=policy)
+
+    assert kinds(judge(report)) == ["impossible-metric"]
 
 
 def test_a_skip_is_neither_a_pass_nor_a_touch_and_the_first_tells_why() -> None:

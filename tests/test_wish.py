@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci_gpu import policy
-from ci_gpu.config import Wish, policy_of, targets, wish
+from ci_gpu.config import Target, Wish, policy_of, targets, wish
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import MetricRule, Policy
 
@@ -23,6 +23,13 @@ def wished(*images: str, text: str = "", **given: str) -> Wish | None:
     file = Path("ci-gpu.toml")
     file.write_text(text)
     return wish(targets(images, given, file), given, file)
+
+
+def run_of(text: str) -> tuple[Target, ...]:
+    """The images of a plain run."""
+    file = Path("ci-gpu.toml")
+    file.write_text(text)
+    return targets((NEW,), {}, file)
 
 
 def test_without_a_baseline_nothing_is_compared() -> None:
@@ -103,25 +110,54 @@ def test_an_image_is_nothing_that_the_local_engine_could_start() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[metrics."a.*"]\nflor = "1 s"\n', r'\[metrics."a.\*"\] cannot be read'),
-        ('[metrics."a.*"]\ngate = "no"\n', "cannot be read"),
-        ('[metrics."a.*"]\nfloor = 600\n', "floor cannot be '600'"),
-        ('[metrics."a.*"]\nfloor = "600TFLOP/s"\n', "floor cannot be '600TFLOP/s'"),
-        ('[metrics."a.*"]\nfloor = "1 s"\nceiling = "2 ms"\n', "ceiling cannot be '2 ms'"),
-        ('[metrics."a.*"]\nmin-effect = "300%"\n', "min-effect cannot be '300%'"),
+        ('[metrics."matmul.*"]\nflor = "1 s"\n', "has an unknown key 'flor'; did you mean 'floor'"),
+        ('[metrics."matmul.*"]\ngate = "no"\n', "cannot be read"),
+        ('[metrics."matmul.*"]\nfloor = 600\n', "floor cannot be '600'"),
+        ('[metrics."matmul.*"]\nfloor = "600TFLOP/s"\n', "floor cannot be '600TFLOP/s'"),
+        ('[metrics."matmul.*"]\nfloor = "1 s"\nceiling = "2 ms"\n', "ceiling cannot be '2 ms'"),
+        ('[metrics."matmul.*"]\nmin-effect = "300%"\n', "min-effect cannot be '300%'"),
         ('[metrics]\na = "b"\n', "cannot be read"),
         ('metrics = "b"\n', "are tables"),
         ('[metrcs."a.*"]\n', "unknown key 'metrcs'; did you mean 'metrics'"),
+        ('[metrics."matmul.*"]\nmin-effect = 0\n', "min-effect cannot be '0'"),
+        ('[metrics."matmul.*"]\nfloor = "2 s"\nceiling = "1 s"\n', "no value is between the floor of 2 s and the ceil"),
+        ('[metrics."matmul.*"]\nfloor = "1e999 s"\n', "floor cannot be '1e999 s'"),
+        ('[metrics."matmul.*"]\nfloor = "-1 s"\n', "floor cannot be '-1 s'"),
+        ('[metrics."matmul.*"]\nceiling = "nan s"\n', "ceiling cannot be 'nan s'"),
+        ('[metrics."matmull.*"]\nfloor = "1 s"\n', "of no check; did you mean 'matmul"),
+        ('[metrics."matmul.throughputs/*"]\nfloor = "1 s"\n', "of no check; did you mean 'matmul.throughput"),
+        ("[run]\nmin-effect = 0\n", "min-effect cannot be '0.0'"),
         ("[run]\npairs = 1\n", "--pairs cannot be '1'"),
         ('[run]\ninconclusive = "maybe"\n', "--inconclusive cannot be 'maybe'"),
     ],
 )
-def test_what_cannot_be_meant_is_told_before_anything_starts(text: str, said: str) -> None:
+@pytest.mark.parametrize("given", [{"baseline": OLD}, {}], ids=["compared", "alone"])
+def test_what_cannot_be_meant_is_told_before_anything_starts(text: str, said: str, given: dict[str, str]) -> None:
+    """Whether or not there is a baseline: a bound holds in every run."""
     with pytest.raises(ConfigError, match=said):
-        wished(NEW, baseline=OLD, text=text)
+        wished(NEW, text=text, **given)
 
 
-@pytest.mark.parametrize(("text", "value"), [("3%", 0.03), ("0.03", 0.03), (".5 %", 0.005), ("0", 0.0)])
+@pytest.mark.parametrize(
+    "pattern", ["*", "matmul.*", "matmul.throughput/*", "*float32*", "m?tmul.*", "image.size/size", "own.*", "[cm]*"]
+)
+def test_a_pattern_that_can_fit_a_metric_is_read(pattern: str) -> None:
+    Path("checks").mkdir()
+    Path("checks/own.py").write_text("def check_speed(device):\n    yield\n")
+
+    wished(NEW, text=f'[run]\nchecks-dir = "checks"\n[metrics."{pattern}"]\ngate = false\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-6 s", 1e-6), ("1.5E+3 MB", 1500.0), ("600 TFLOP/s", 600.0), (".5 ms", 0.5)]
+)
+def test_a_bound_is_any_finite_number_with_a_unit(text: str, value: float) -> None:
+    (target,) = run_of(f'[metrics."*"]\nfloor = "{text}"\n')
+
+    assert target.policy.rules[0][1].floor == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("3%", 0.03), ("0.03", 0.03), (".5 %", 0.005), ("0.5%", 0.005)])
 def test_a_share_is_a_percentage_or_a_fraction(text: str, value: float) -> None:
     assert policy.fraction("min-effect", text) == pytest.approx(value)
 

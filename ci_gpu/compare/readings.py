@@ -8,8 +8,8 @@ from statistics import median
 
 import msgspec
 
-from ci_gpu.model import Block
-from ci_gpu.payload.wire import Metric
+from ci_gpu.model import Block, PulledImage
+from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Metric
 
 BASE, HEAD = "base", "head"
 
@@ -89,3 +89,11 @@ def _sound(metric: Metric) -> bool:
 
 def _possible(sample: float | None, exact: bool) -> bool:
     return sample is not None and (1 / _LARGEST < sample < _LARGEST or (exact and sample == 0))
+
+
+def of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:
+    """What is known of an image without a check: its size, and what `import torch` takes in a fresh container."""
+    size = Metric("size", "B", "lower", (float(image.size),), exact=True)
+    seconds = Metric("torch", "s", "lower", (environment.import_seconds if environment else 0.0,))
+    found = {"image.size": size, "image.import": seconds}
+    return tuple(CheckResult(check, PASSED, metrics=(metric,)) for check, metric in found.items() if metric.samples[0])

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ci_gpu.reports import json as json_report
 from tests import samples
@@ -19,6 +22,47 @@ def _ci_gpu(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_GPU_"))}
     command = (sys.executable, "-m", "ci_gpu", "history", *arguments)
     return subprocess.run(command, env={**clean, **env}, capture_output=True, text=True, timeout=60)
+
+
+RUN_AND_TELL = """
+import importlib.metadata, sys
+from ci_gpu.cli import main
+code = 0
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+owners = importlib.metadata.packages_distributions()
+used = {owner for module in set(sys.modules) - {"_distutils_hack"} for owner in owners.get(module, ())}
+print("USED", code or 0, *sorted(used))
+"""
+
+
+def _core() -> set[str]:
+    """What `pip install ci-gpu` installs, without any extra."""
+    names, asked = set(), ["ci-gpu"]
+    while asked:
+        name = asked.pop()
+        for text in metadata.requires(name) or ():
+            requirement = Requirement(text)
+            wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if wanted and canonicalize_name(requirement.name) not in names:
+                names.add(canonicalize_name(requirement.name))
+                asked.append(requirement.name)
+    return names | {"ci-gpu"}
+
+
+@pytest.mark.parametrize("command", [("list",), ("export",), ("import", "run.json")])
+def test_the_default_store_needs_no_extra(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json_report.render(samples.red()))
+    done = subprocess.run(
+        (sys.executable, "-c", RUN_AND_TELL, "history", *command), cwd=tmp_path, capture_output=True, text=True
+    )
+    last = done.stdout.splitlines()[-1].split()
+
+    assert (last[0], last[1]) == ("USED", "0"), done.stderr
+    assert "sqlalchemy" in {canonicalize_name(name) for name in last[2:]}, "the store was really opened"
+    assert {canonicalize_name(name) for name in last[2:]} - _core() == set()
 
 
 @pytest.fixture

@@ -121,9 +121,8 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         stores.open_store(url, {})
 
 
-@pytest.mark.parametrize(("url", "module"), [("sqlite://", "sqlalchemy"), ("postgresql://x", "psycopg")])
-def test_without_the_extra_it_says_what_to_install(url: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ConfigError, match=f"needs {module}") as caught:
-        stores.open_store(url, {})
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match="needs psycopg") as caught:
+        stores.open_store("postgresql://x", {})
     assert "ci-gpu[history]" in caught.value.remedy

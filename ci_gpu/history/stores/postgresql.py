@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ci_gpu.history.stores import _extra
+from ci_gpu.errors import ConfigError
 
 if TYPE_CHECKING:
     from ci_gpu.history.sql import Sql
@@ -17,9 +18,9 @@ def open_store(url: str, env: Mapping[str, str]) -> Sql:
     """The database; its tables are made if they are not there.
 
     Raises:
-        ConfigError: no SQLAlchemy, or the database cannot be reached.
+        ConfigError: psycopg is not installed, or the database cannot be reached.
     """
-    _extra.needed(url)
+    _require_driver()
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.dialects.postgresql import insert
     from sqlalchemy.exc import SQLAlchemyError
@@ -31,3 +32,13 @@ def open_store(url: str, env: Mapping[str, str]) -> Sql:
     except (SQLAlchemyError, ValueError) as error:
         raise unusable("postgresql://…", error) from error
     return Sql(engine, insert, f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+def _require_driver() -> None:
+    if find_spec("psycopg") is None:
+        raise ConfigError(
+            "a history in PostgreSQL needs psycopg",
+            why="it is an extra of ci-gpu, because most users do without",
+            remedy="pip install 'ci-gpu[history]', or keep the history in a file: --store sqlite:///history.db",
+            kind="extra-missing",
+        )

@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ci_gpu.history.stores import _extra
-
 if TYPE_CHECKING:
     from ci_gpu.history.sql import Sql
 
@@ -19,9 +17,8 @@ def open_store(url: str, env: Mapping[str, str]) -> Sql:
     """The file, made if it is not there.
 
     Raises:
-        ConfigError: no SQLAlchemy, or the file is no history.
+        ConfigError: the file is no history.
     """
-    _extra.needed(url)
     from sqlalchemy import create_engine, event
     from sqlalchemy.dialects.sqlite import insert
     from sqlalchemy.exc import SQLAlchemyError
