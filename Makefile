@@ -31,7 +31,7 @@ format: $(VENV)/test.done
 
 # The dependencies of the action, with the hash of every file that pip may take.
 lock: $(VENV)/test.done
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes --no-header \
+	$(BIN)/uv pip compile pyproject.toml --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file requirements.lock
 
 # The negative control's machine code, by NVIDIA's assemblers; after a change of its PTX.

@@ -16,7 +16,8 @@ from ci_gpu.catalogue import CheckInfo
 from tests.needs import program, unavailable
 
 IMPORT_ALL = """
-import json, sys
+import json, os, sys
+HOME = os.path.dirname(os.__file__)  # an older Python has modules that this one has lost, such as _bootlocale
 sys.path[:] = [sys.argv[1]] + [entry for entry in sys.path if "site-packages" not in entry]
 before = set(sys.modules)
 import importlib, pkgutil
@@ -27,6 +28,7 @@ for package in (ci_gpu.payload, ci_gpu.payload.checks):
 foreign = [
     name for name in set(sys.modules) - before
     if not name.startswith(("ci_gpu.payload", "ci_gpu")) and name.partition(".")[0] not in STDLIB
+    and os.path.dirname(getattr(sys.modules[name], "__file__", None) or "") != HOME
 ]
 host = [name for name in sys.modules if name.startswith("ci_gpu.") and not name.startswith("ci_gpu.payload")]
 print(json.dumps([sorted(foreign), sorted(host), len([n for n in sys.modules if n.startswith("ci_gpu.payload")])]))
