@@ -12,16 +12,18 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this tree's ci_gpu, whichever is installed
 
 from ci_gpu import compare
-from ci_gpu.model import REGRESSED, UNCHANGED, Block, Comparison, Policy
+from ci_gpu.model import IMPROVED, REGRESSED, UNCHANGED, Block, Comparison, Policy
 from ci_gpu.payload.wire import CheckResult, Metric
 
 FIRST = 6
 OURS, SIX_ONLY, FIRST_LOOK = "ci-gpu", "ci-gpu, six pairs only", "ci-gpu, first look (provisional)"
 FINER = "ci-gpu, min-effect 1 %"
+ALIKE = "(ci-gpu, if the order were always A B B A)"
+BETTER = "(ci-gpu: suites with a metric that it falsely calls improved)"
 EXTENDED = "metrics measured twelve times"
 FINER_POLICY = Policy(min_effect=0.01)
 
-__all__ = ["REGRESSED", "UNCHANGED"]
+__all__ = ["IMPROVED", "REGRESSED", "UNCHANGED"]
 
 Verdicts = dict[int, str]
 

@@ -19,32 +19,45 @@ WITHIN = 0.005
 class Suite(NamedTuple):
     """Times in ms of both images in one job: (metrics, pairs, samples). By order of the processes, as drift differs."""
 
-    alternating: tuple[Array, Array]  # A B B A ...
+    alternating: tuple[Array, Array]  # A B or B A, drawn for each pair
+    always_alike: tuple[Array, Array]  # A B B A, every time
     in_blocks: tuple[Array, Array]  # A A A ... B B B ...
 
 
 class World(NamedTuple):
-    """How processes vary; ``drift`` is the share by which the machine slows down over the job."""
+    """How processes vary. ``drift`` is the share by which the machine slows down over the job, ``wave`` the one by
+    which it is slower and faster in turn, two processes each: in step with B A A B, so that the head is always slow.
+    """
 
     name: str
     effects: Callable[[Any, tuple[int, ...]], Array]
     drift: float = 0.0
+    wave: float = 0.0
 
     def suite(self, rng: Any, worsening: Array) -> Suite:
         """One job; ``worsening`` is the true change of each metric, as a fraction."""
         shape = (len(worsening), PAIRS)
         base, head = (self._samples(rng, shape) for _ in range(2))
         head = head + np.log1p(worsening)[:, None, None]
-        return Suite(*(self._drifting(base, head, order) for order in (alternating(), in_blocks())))
+        return Suite(*(self._drifting(base, head, order) for order in (drawn(rng), alternating(), in_blocks())))
 
     def _samples(self, rng: Any, shape: tuple[int, ...]) -> Array:
         within = rng.standard_t(4, (*shape, SAMPLES)) * (WITHIN / np.sqrt(2))
         return self.effects(rng, shape)[..., None] + within
 
     def _drifting(self, base: Array, head: Array, order: tuple[Array, Array]) -> tuple[Array, Array]:
-        shifts = (self.drift * when[None, :, None] / (2 * PAIRS - 1) for when in order)
+        shifts = (self._shift(when)[None, :, None] for when in order)
         first, second = (np.exp(arm + shift) for arm, shift in zip((base, head), shifts, strict=True))
         return first, second
+
+    def _shift(self, when: Array) -> Array:
+        return self.drift * when / (2 * PAIRS - 1) + self.wave * np.array([-1, 1, 1, -1])[when % 4]
+
+
+def drawn(rng: Any) -> tuple[Array, Array]:
+    """When each pair's base and head ran, as `ci_gpu.trial.order` draws it: either first, pair by pair."""
+    first, swapped = 2 * np.arange(PAIRS), rng.integers(0, 2, PAIRS)
+    return first + swapped, first + 1 - swapped
 
 
 def alternating() -> tuple[Array, Array]:
@@ -84,6 +97,11 @@ BY_NOISE = tuple(World(f"{100 * noise:g} %", gaussian(noise)) for noise in NOISE
 DRIFT = World("0.5 %, drift 1 %", gaussian(0.005), 0.01)
 MODES = World("30 % of processes +3 %", two_modes(0.3, 0.03))
 EVEN_MODES = World("half of processes +5 %", two_modes(0.5, 0.05))
+NEAR_MODES = World("half of processes ±2 %", two_modes(0.5, 0.04))
 HEAVY = World("2.2 %, heavy tails", heavy(0.022))
-WORLDS = (*BY_NOISE, World("mixed", mixed), DRIFT, MODES, EVEN_MODES, HEAVY)
+WAVES = (
+    World("0.5 %, ±1 % in step", gaussian(0.005), wave=0.01),
+    World("0.5 %, ±2 % in step", gaussian(0.005), wave=0.02),
+)
+WORLDS = (*BY_NOISE, World("mixed", mixed), DRIFT, MODES, EVEN_MODES, NEAR_MODES, HEAVY, *WAVES)
 DETECTED_IN = (*BY_NOISE, DRIFT, MODES)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from counted import Counted
-from protocol import EXTENDED, FINER, FIRST_LOOK, OURS, SIX_ONLY
+from protocol import ALIKE, BETTER, EXTENDED, FINER, FIRST_LOOK, OURS, SIX_ONLY
 from simulated import BY_NOISE, EFFECTS
 
 WRONG = "ci-gpu calls it unchanged"  # the other mistake that can be made
@@ -80,7 +80,14 @@ def _alarm_table(found: dict[str, Any]) -> str:
         for name, data in (*named, *((name, data) for name, data, _ in found["rules"]))
     ]
     shares = [f"{_number(found['alarms'][world][EXTENDED].rate)} %" for world in worlds]
-    return markdown(head, [*rows, ["(ci-gpu: metrics that it measured twelve times)", "", *shares]])
+    better = [_alarm(found["alarms"][world][BETTER], False) for world in worlds]
+    alike = [_alarm(each[ALIKE], False) if ALIKE in (each := found["alarms"][world]) else "" for world in worlds]
+    last = [
+        [BETTER, "", *better],
+        [ALIKE, "", *alike],
+        ["(ci-gpu: metrics that it measured twelve times)", "", *shares],
+    ]
+    return markdown(head, [*rows, *last])
 
 
 def _alarm(counted: Counted, bounded: bool) -> str:

@@ -25,10 +25,13 @@ import recorded
 import tables
 from counted import Counted
 from protocol import (
+    ALIKE,
+    BETTER,
     EXTENDED,
     FINER,
     FINER_POLICY,
     FIRST_LOOK,
+    IMPROVED,
     OURS,
     REGRESSED,
     SIX_ONLY,
@@ -59,12 +62,14 @@ def false_alarms(world: World, suites: int, seed: int) -> dict[str, Counted]:
     """Suites with at least one red metric of ours, where none changed."""
     rng, red, extended = np.random.default_rng(seed), Counter[str](), 0
     for _ in range(suites):
-        arms = world.suite(rng, np.zeros(METRICS)).alternating
-        _, last, more = two_looks(*arms)
+        suite = world.suite(rng, np.zeros(METRICS))
+        _, last, more = two_looks(*suite.alternating)
         extended += more
         red[OURS] += REGRESSED in last.values()
-        red[SIX_ONLY] += REGRESSED in six_only(*arms).values()
-    counted = {name: Counted(red[name], suites) for name in (OURS, SIX_ONLY)}
+        red[BETTER] += IMPROVED in last.values()
+        red[SIX_ONLY] += REGRESSED in six_only(*suite.alternating).values()
+        red[ALIKE] += bool(world.wave) and REGRESSED in two_looks(*suite.always_alike)[1].values()
+    counted = {name: Counted(red[name], suites) for name in (OURS, SIX_ONLY, BETTER, *([ALIKE] if world.wave else []))}
     return counted | {EXTENDED: Counted(extended, suites * METRICS)}
 
 

@@ -274,7 +274,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     base: str
     head: str
-    order: str = ""  # of the blocks: "ABBABAAB", A the base
+    order: str = ""  # of the blocks: "ABBABABA", A the base
     policy: Policy = Policy()
     blocks: tuple[Block, ...] = ()
     metrics: tuple[Comparison, ...] = ()

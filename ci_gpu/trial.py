@@ -1,4 +1,4 @@
-"""Two images measured in turn on one machine: A B B A or B A A B, drawn each time, in fresh containers.
+"""Two images measured in turn on one machine: A B or B A, drawn for each pair, each time in a fresh container.
 
 One process is one draw: what differs between processes, and between containers, is more than what differs within one.
 So the pair is what is counted. Never two at once: on one GPU they would slow each other. Source of the design and
@@ -177,12 +177,8 @@ def _pair(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, 
 
 
 def order(seed: str, pair: int) -> str:
-    """``AB`` or ``BA``. Two pairs are ``ABBA`` or ``BAAB``, so that a drift of the machine falls on both arms alike.
-    Which of the two is drawn each time, so that an oscillation of the machine does not keep step with one arm.
-    """
-    two, second = divmod(pair - 1, 2)
-    drawn = hashlib.sha256(f"{seed}/{two}".encode()).digest()[0]
-    return ("AB", "BA")[(drawn + second) % 2]
+    """``AB`` or ``BA``, drawn for each pair, so that no drift and no oscillation of the machine keeps to one arm."""
+    return ("AB", "BA")[hashlib.sha256(f"{seed}/{pair}".encode()).digest()[0] % 2]
 
 
 def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int, arm: str, watch: Watch) -> Block:
