@@ -23,7 +23,7 @@ def blocks(base: int | None, head: int | None) -> list[Block]:
     return [block("base", base), block("head", head)]
 
 
-def compared(change: float, verdict: str, better: str = "higher", **fields: Any) -> Comparison:
+def compared(change: float | None, verdict: str, better: str = "higher", **fields: Any) -> Comparison:
     return Comparison(metric="m", unit="u", better=better, change=change, margin=0.02, verdict=verdict, **fields)
 
 
@@ -40,10 +40,18 @@ def compared(change: float, verdict: str, better: str = "higher", **fields: Any)
         (1880, 1980, +0.20, "higher", "improved", "improved"),
         (1980, 1880, +0.00, "higher", "unchanged", "unchanged"),
         (None, None, -0.05, "higher", "regressed", "regressed"),
+        (None, 1880, -0.05, "higher", "regressed", "regressed"),
+        (1980, None, -0.05, "higher", "regressed", "regressed"),
+        (1980, 1970, -0.022, "higher", "regressed", "regressed"),  # half a percent would explain it, and is none
+        (1980, 1909, -0.05, "higher", "regressed", "inconclusive"),  # 1.5 % are left, of a margin of 2 %
+        (1909, 1975, +0.05, "higher", "improved", "inconclusive"),
+        (1980, 1880, +0.15, "lower", "regressed", "regressed"),
+        (1980, 1880, -1.0, "lower", "regressed", "regressed"),  # down to zero: no ratio
+        (1980, 1880, None, "lower", "regressed", "regressed"),
     ],
 )
 def test_a_change_is_believed_if_the_clocks_do_not_explain_it(
-    base: int | None, head: int | None, change: float, better: str, verdict: str, expected: str
+    base: int | None, head: int | None, change: float | None, better: str, verdict: str, expected: str
 ) -> None:
     (found,) = balanced([compared(change, verdict, better)], blocks(base, head))
 
@@ -125,9 +133,12 @@ def test_an_image_cannot_talk_itself_out_of_a_regression() -> None:
 
 
 def test_the_words_carry_the_numbers() -> None:
-    (found,) = balanced([compared(-0.05, "regressed")], blocks(2000, 1900))
+    (found,) = balanced([compared(-0.05, "regressed", pairs_needed=24)], blocks(2000, 1900))
+    (faster,) = balanced([compared(+0.05, "improved")], blocks(1900, 2000))
 
     assert found.reason == "clocks differ: the head's were 5.0% slower, which alone could explain the change"
+    assert "5.3% faster" in faster.reason
+    assert found.pairs_needed == 0  # more of them would not help
 
 
 def measured(arm: str, pair: int, rate: float, mhz: int) -> Block:
