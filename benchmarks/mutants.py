@@ -86,6 +86,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=list(TESTS), metavar="MODULE", help="default: all of the table")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N mutants of each module, by chance")
+    parser.add_argument("--again", action="store_true", help="only those that survived the last time")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
     options = parser.parse_args()
     unknown = sorted(set(options.modules) - set(TESTS))
@@ -99,29 +100,31 @@ def main() -> int:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     found = {}
     for module in options.modules:
-        found[module] = measured(module, options.jobs, options.sample, known.get(module, {}))
+        found[module] = measured(module, options, known.get(module, {}))
         _tell(module, found[module])
     if options.write:
         RESULTS.write_text(json.dumps(dict(sorted({**known, **found}.items())), indent=1, ensure_ascii=False) + "\n")
     return int(any(result["killed"] < AIM * result["mutants"] for result in found.values()))
 
 
-def measured(module: str, jobs: int, sample: int, known: dict[str, Any]) -> dict[str, Any]:
+def measured(module: str, options: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """How the mutants of a module fared, with what is already known of those that survive."""
     readings = {(one["was"], one["becomes"]): one["reading"] for one in known.get("survivors", ())}
     source, limit = Path(module).read_text(), _limit(module)
     made = list(mutants_of(source))
-    mutants = random.Random(0).sample(made, sample) if 0 < sample < len(made) else made
+    chosen = random.Random(0).sample(made, options.sample) if 0 < options.sample < len(made) else made
+    tried = [one for one in made if (one.was, one.becomes) in readings] if options.again else chosen
     alive = [
         {"line": one.line, "was": one.was, "becomes": one.becomes, "reading": readings.get((one.was, one.becomes), "")}
-        for one in sorted(survivors(module, mutants, jobs, limit))
+        for one in sorted(survivors(module, tried, options.jobs, limit))
     ]
+    mutants = known.get("mutants", 0) if options.again else len(chosen)
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "tests": list(TESTS[module]),
         "made": len(made),
-        "mutants": len(mutants),
-        "killed": len(mutants) - len(alive),
+        "mutants": mutants,
+        "killed": mutants - len(alive),
         "survivors": alive,
     }
 
