@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from msgspec import structs
 from scipy import stats
 
-from ci_gpu.compare.effects import Effect, rule
+from ci_gpu.compare.effects import ALPHA, Effect, rule
 from ci_gpu.statistics import paired_t
 
 
@@ -119,3 +120,38 @@ def test_pairs_needed_grow_with_the_family_and_are_more_than_there_are() -> None
 
 def test_pairs_needed_are_more_than_there_are_where_noise_is_not_the_trouble() -> None:
     assert rule(CLEAR, 0.05, 1.0, 1, final=True)[::2] == ("inconclusive", 7)
+
+
+@pytest.mark.parametrize(("pairs", "doubted"), [(8, False), (9, True)])
+def test_a_change_that_rests_on_a_few_pairs_is_doubted_where_signs_can_be_counted(pairs: int, doubted: bool) -> None:
+    """With fewer pairs not even unanimous signs are rare enough."""
+    against = math.ceil(math.log2(ALPHA * 2**pairs))  # so many small ones make as many sums as the level has
+    few = effect(*([-0.001] * against), *([0.06] * (pairs - against)))
+
+    verdict, reason, _ = rule(few, 0.001, 1.0, 1, final=True)
+    assert verdict == ("inconclusive" if doubted else "regressed")
+    assert ("rests on a few of the pairs" in reason) is doubted
+
+
+def test_no_change_at_all_is_none_even_where_every_change_counts() -> None:
+    assert rule(effect(*[0.0] * 6, margin=0.0), 0.001, 0.001, 1, final=True)[0] not in ("regressed", "improved")
+    assert rule(effect(*[1.0] * 6), 0.001, 1.0, 1, final=True)[0] == "regressed"
+
+
+def test_the_words_of_a_change_and_of_noise_carry_their_numbers() -> None:
+    seen = effect(0.03, 0.031, 0.029, 0.03, 0.032, 0.028, 0.03, 0.03)
+    noisy = effect(0.05, -0.04, 0.03, -0.02, 0.04, -0.05)
+    low, high = (100 * math.expm1(end) for end in noisy.estimate.interval(0.95))
+
+    assert rule(seen, 0.001, 1.0, 1, final=True)[1] == "+3.05 % worse in 8 pairs (margin 2 %, p 0.001)"
+    assert rule(CLEAR, 0.001, 1.0, 1, final=True)[1].endswith("p 0.001), not confirmed by further pairs")
+    assert rule(noisy, 1.0, 1.0, 1, final=True)[1] == (
+        f"noise: the change is between {low:+.2g} % and {high:+.2g} % after 6 pairs, the margin is 2 %"
+    )
+
+
+def test_an_effect_is_frozen_and_its_arms_are_of_one_length() -> None:
+    with pytest.raises(AttributeError):
+        CLEAR.margin = 0.5
+    with pytest.raises(ValueError, match="zip"):
+        assert structs.replace(CLEAR, head=CLEAR.head[1:]).worsenings
