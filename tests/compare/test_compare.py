@@ -10,6 +10,9 @@ import pytest
 
 from ci_gpu import compare as judgement
 from ci_gpu.compare import compare, unclear
+from ci_gpu.compare.effects import Effect
+from ci_gpu.compare.noise import Noise
+from ci_gpu.compare.readings import Arm, Kind, Reading
 from ci_gpu.model import Block, MetricRule, Policy
 from ci_gpu.statistics import t_quantile
 from tests.paired import ID, arm, block, metric, noisy, only, pairs, ruled
@@ -275,3 +278,11 @@ def test_nothing_measured_is_nothing_compared() -> None:
 
 def test_the_margin_is_part_of_the_interface() -> None:
     assert judgement.margin("matmul.float32/time", "ms", Policy()) == 0.02
+
+
+@pytest.mark.parametrize("value", [Arm, Effect, Kind, Noise, Reading])
+def test_what_was_read_and_judged_is_frozen_and_named(value: type[msgspec.Struct]) -> None:
+    assert value.__struct_config__.frozen
+    if value is not Kind:
+        with pytest.raises(TypeError, match="positional"):
+            value(None)
