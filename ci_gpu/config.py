@@ -229,6 +229,7 @@ def _settings(merged: Mapping[str, Any]) -> Settings:
         _require(re.fullmatch(pattern, getattr(settings, name)), name, getattr(settings, name), example)
     _require(1 <= settings.timeout <= 86_400, "timeout", settings.timeout, "1 to 86400 seconds")
     _require(2 <= settings.pairs <= 100, "pairs", settings.pairs, "2 to 100")
+    policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0))
     _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")
     _require(settings.gpus != "none" or settings.device != "cuda", "gpus", "none", "GPUs, when --device is cuda")
     return settings

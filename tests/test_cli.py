@@ -278,6 +278,20 @@ def test_two_interpreters_are_compared_without_a_container(tmp_path: Path) -> No
     assert {one["metric"]: one["verdict"] for one in trial["metrics"]}["steady.count/count"] == "unchanged"
 
 
+def test_a_bound_holds_in_a_plain_run_and_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks/steady.py").write_text(STEADY)
+    (tmp_path / "ci-gpu.toml").write_text('[metrics."steady.*"]\nceiling = "3 1"\n')
+    chosen = ("--checks-dir", "checks", "--checks", "steady", "--json", "run.json")
+    code, stdout, stderr = ci_gpu(*LOCAL, *chosen, cwd=tmp_path)
+    _, told, _ = ci_gpu("report", "run.json", "--format", "json", cwd=tmp_path)
+    (reason,) = json.loads(told)["verdict"]["reasons"]
+
+    assert code == 1, stdout + stderr
+    assert "4 1 is above the ceiling of 3 1" in stdout
+    assert (reason["exit_code"], reason["message"]) == (1, "4 1 is above the ceiling of 3 1")
+
+
 def test_calibrate_measures_this_interpreter_against_itself(tmp_path: Path) -> None:
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks/steady.py").write_text(STEADY)

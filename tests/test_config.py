@@ -152,3 +152,11 @@ class TestOwnChecks:
     def test_what_is_no_python_is_named(self) -> None:
         with pytest.raises(ConfigError, match=r"softmax\.py is no Python"):
             check_infos(self.folder("softmax.py", "def check_it(:\n"))
+
+
+@pytest.mark.parametrize("given", [{"pids_limit": "3"}, {"shm_size": "much"}, {"tmp_size": "much"}, {"gpus": "some"}])
+def test_the_variable_that_a_message_names_is_the_one_that_is_read(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        targets((IMAGE,), given, None)
+
+    assert raised.value.remedy.endswith(f"CI_GPU_{next(iter(given)).upper()}")

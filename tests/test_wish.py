@@ -127,6 +127,7 @@ def test_an_image_is_nothing_that_the_local_engine_could_start() -> None:
         ('[metrics."matmull.*"]\nfloor = "1 s"\n', "of no check; did you mean 'matmul"),
         ('[metrics."matmul.throughputs/*"]\nfloor = "1 s"\n', "of no check; did you mean 'matmul.throughput"),
         ("[run]\nmin-effect = 0\n", "min-effect cannot be '0.0'"),
+        ("[run]\nselftest-slowdown = 2\n", "selftest-slowdown cannot be '2.0'"),
         ("[run]\npairs = 1\n", "--pairs cannot be '1'"),
         ('[run]\ninconclusive = "maybe"\n', "--inconclusive cannot be 'maybe'"),
     ],
