@@ -4,7 +4,9 @@
 
 False alarms: series of noise alone in which anything is found, looked at once; and changes that are told for the first
 time, by looks after each new point, as a history is. Power: an old level of 50 to 980 points and a few of a new one;
-seen is what is placed within two points. Phantoms: what is told beside a clean step, at looks after each new point.
+seen is what is placed within two points. Dashboards: looks after each of the last 50 pushes of public series
+(dashboards.json); an alarm is at a sustained change where 9 of 10 of the 20 points before it and of the 10 to 20 after
+lie on their own side of the middle. Phantoms: what is told beside a clean step, at looks after each new point.
 Ours beside the real Apache Otava and asv; those that are not installed are left out. Needs numpy and scipy.
 """
 
@@ -33,6 +35,8 @@ OLD = (50, 200, 980)
 NEW = (1, 2, 3, 5, 7, 10)
 DEVIATION = 0.01
 EACH_PUSH = "after every point"
+LAST, STRETCH, OWN_SIDE = 50, 20, 0.9
+DASHBOARDS = Path(__file__).with_name("dashboards.json")
 SLOW, FEW = "asv", 100  # takes seconds for a thousand points, so it is asked for series of so many at most
 
 Draw = Callable[[np.random.Generator, int], Any]
@@ -45,7 +49,7 @@ class Repetitions(NamedTuple):
     long: int  # the same, of the longest old level
 
 
-FULL, QUICK = Repetitions(50, 20, 60, 12), Repetitions(2, 1, 1, 1)
+FULL, QUICK = Repetitions(50, 10, 60, 12), Repetitions(2, 1, 1, 1)
 
 
 def white(rng: np.random.Generator, count: int) -> Any:
@@ -79,6 +83,7 @@ NOISES: dict[str, Draw] = {
     "white": white,
     "AR(1) 0.3": autoregressive(0.3),
     "AR(1) 0.5": autoregressive(0.5),
+    "AR(1) 0.8": autoregressive(0.8),
     "t with 3 degrees": heavy,
     "3 % outliers": outliers,
     "two modes": bimodal,
@@ -94,14 +99,39 @@ def pushes(draw: Draw, deviation: float, count: int, seed: int) -> dict[str, Cou
     """Ours alone: of all looks from 12 points to 100, those that tell a change which no look before has told."""
     rng, fresh = np.random.default_rng(seed), Counter[str]()
     for _ in range(count):
-        values = np.exp(deviation * draw(rng, LENGTH)).tolist()
-        told: dict[str, set[int]] = {name: set() for name in detectors.OURS}
-        for end in range(12, LENGTH + 1):
-            for name, found in detectors.ours(values[:end]).items():
-                new = {at for at in found if not _close(at, told[name])}
-                fresh[name] += bool(new)
-                told[name] |= new
+        for name, told in _told(np.exp(deviation * draw(rng, LENGTH)).tolist(), 11).items():
+            fresh[name] += len(told)
     return {name: Counted(fresh[name], count * (LENGTH - 11)) for name in detectors.OURS}
+
+
+def _told(values: list[float], start: int) -> dict[str, list[set[int]]]:
+    """Where, for each look after more than ``start`` points that tells a change which no look before has told."""
+    known = detectors.ours(values[:start])
+    told: dict[str, list[set[int]]] = {name: [] for name in detectors.OURS}
+    for end in range(start + 1, len(values) + 1):
+        for name, found in detectors.ours(values[:end]).items():
+            new = {at for at in found if not _close(at, known[name])}
+            told[name] += [new] if new else []
+            known[name] |= new
+    return told
+
+
+def dashboards(last: int) -> dict[str, dict[str, Counted]]:
+    every, false, count = Counter[str](), Counter[str](), 0
+    for values in json.loads(DASHBOARDS.read_text(encoding="utf-8"))["series"].values():
+        count += last
+        for name, told in _told(values, len(values) - last).items():
+            every[name] += len(told)
+            false[name] += sum(not any(_sustained(values, at) for at in new) for new in told)
+    kinds = {"all": every, "at no sustained change": false}
+    return {kind: {name: Counted(found[name], count) for name in detectors.OURS} for kind, found in kinds.items()}
+
+
+def _sustained(values: list[float], at: int) -> bool:
+    before, after = np.array(values[max(0, at - STRETCH) : at]), np.array(values[at : at + STRETCH])
+    middle, up = (np.median(before) + np.median(after)) / 2, np.median(after) > np.median(before)
+    sides = np.mean((before < middle) == up), np.mean((after > middle) == up)
+    return len(after) >= STRETCH // 2 and min(sides) >= OWN_SIDE
 
 
 def power(step: int, old: int, new: int, count: int) -> dict[str, Counted]:
@@ -179,8 +209,9 @@ def measure(many: Repetitions) -> dict[str, Any]:
         EACH_PUSH: {
             _world(name, deviation): pushes(draw, deviation, many.pushes, 100 + seed)
             for seed, (name, draw, deviation) in enumerate(worlds)
-            if deviation == DEVIATIONS[1]
+            if deviation > DEVIATIONS[0]
         },
+        "dashboards": dashboards(LAST if many == FULL else 1),
         "power": {
             str(old): {
                 str(step): {str(new): power(step, old, new, many.long if old > 300 else many.power) for new in NEW}
@@ -200,7 +231,8 @@ def _world(name: str, deviation: float) -> str:
 def text(found: dict[str, Any]) -> str:
     names = list(next(iter(found["alarms"].values())))
     parts = [_alarm_table(found["alarms"], deviation, names) for deviation in DEVIATIONS]
-    parts += [_push_table(found[EACH_PUSH])]
+    parts += [_push_table(found[EACH_PUSH], deviation) for deviation in DEVIATIONS[1:]]
+    parts += [_dashboard_table(found["dashboards"])]
     parts += [_power_table(old, steps, names) for old, steps in found["power"].items()]
     parts += [_phantom_table(found["phantoms"]), _shape_table(found["shapes"])]
     return "\n\n".join((*parts, f"{found['tools']}. Brackets: one-sided 95 % bounds by Clopper and Pearson."))
@@ -213,9 +245,16 @@ def _alarm_table(found: dict[str, Any], deviation: float, names: list[str]) -> s
     return markdown(head, rows)
 
 
-def _push_table(found: dict[str, Any]) -> str:
+def _push_table(found: dict[str, Any], deviation: float) -> str:
+    worlds = {name: found[_world(name, deviation)] for name in NOISES}
+    count = next(iter(next(iter(worlds.values())).values())).of
+    head = [f"Changes told anew by 100 of {count} pushes, noise of {deviation:.1%}".replace("%", " %"), *NOISES]
+    return markdown(head, [[name, *(_bounded(each[name]) for each in worlds.values())] for name in detectors.OURS])
+
+
+def _dashboard_table(found: dict[str, Any]) -> str:
     count = next(iter(next(iter(found.values())).values())).of
-    head = [f"Changes told anew by 100 pushes, of {count} pushes", *found]
+    head = [f"Dashboards: changes told anew by 100 of {count} pushes", *found]
     return markdown(head, [[name, *(_bounded(each[name]) for each in found.values())] for name in detectors.OURS])
 
 

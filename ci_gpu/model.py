@@ -373,7 +373,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):
     """The level of a series changed between two neighbouring runs. Advice, never the gate.
 
-    ``state`` is ``confirmed`` where two detectors agree and ``suspicious`` where one is alone.
+    ``state`` is ``confirmed`` where both sides are levels that differ by more than chance, else ``suspicious``.
     """
 
     before: str  # the last run of the old level

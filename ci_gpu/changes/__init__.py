@@ -1,4 +1,4 @@
-"""Where the level of a series changed. Several detectors look, each a module here; only their agreement is believed.
+"""Where the level of a series changed. Several detectors propose places; ``levels`` decides which are confirmed.
 
 Advice, never the gate: the gate is two images measured in turn on one machine. Nothing is filled in: a point that was
 masked, or that has no logarithm, is not there.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 
-from ci_gpu.changes import divisive, noise, potts, recent
+from ci_gpu.changes import divisive, levels, noise, potts, recent
 from ci_gpu.model import ChangePoint, Point, Series
 
 FEWEST = 12
@@ -23,23 +24,29 @@ NEAR = 1
 APART = 10
 """What one detector alone sees must be so many points from any other change."""
 
+LEVEL = 18
+"""So many points since a place that somebody saw are a level, whether it was confirmed or not."""
+
 CONFIRMED, SUSPICIOUS = "confirmed", "suspicious"
 
 
 def find(series: Series, *, margin: float, weighted: bool = False) -> tuple[ChangePoint, ...]:
     """Every change of at least ``margin`` (a fraction: 0.02 is 2 %), the oldest first.
 
-    ``confirmed`` is what two detectors see, within one point; ``suspicious`` what one alone sees. ``weighted`` lets a
-    point count by the standard error that its processes had. Fewer than 12 points have no changes.
+    ``confirmed`` is a place whose two sides are levels that differ by more than chance; ``suspicious`` what a detector
+    sees and that does not bear out, or not yet. ``weighted`` lets a point count by the standard error that its
+    processes had. Fewer than 12 points have no changes.
     """
     points = [point for point in series.points if not point.masked and 0.0 < point.value < math.inf][-MOST:]
     if len(points) < FEWEST:
         return ()
     values = [math.log(point.value) for point in points]
     least = math.log1p(margin)
-    agreed = _apart(_agreed(_found(values, least, _weights(points) if weighted else None)))
+    weights = _weights(points) if weighted else None
+    agreed = _apart(_agreed(_found(values, least, weights)))
+    confirmed = _confirmed(values, least, weights, list(agreed))
     return tuple(
-        _change(points, values, (start, at, stop), agreed[at])
+        _change(points, values, (start, at, stop), agreed[at], CONFIRMED if at in confirmed else SUSPICIOUS)
         for start, at, stop in _neighbourhoods(agreed, len(points))
     )
 
@@ -81,6 +88,20 @@ def _apart(agreed: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
     return {at: agreed[at] for at in sorted(kept)}
 
 
+def _confirmed(
+    values: Sequence[float], least: float, weights: Sequence[float] | None, places: Sequence[int]
+) -> set[int]:
+    """From the oldest on. A stretch that is short and has ended is an excursion, and part of the level around it."""
+    confirmed, end = set[int](), len(values)
+    for at, stop in pairwise((*places, end)):
+        begun = (place for place in places if place < at and (place in confirmed or place <= at - LEVEL))
+        since = max(begun, default=0)
+        lasts = stop == end or stop - at >= levels.OLDEST
+        if lasts and levels.differ(values[since:at], values[at:stop], least, weights[at:stop] if weights else None):
+            confirmed.add(at)
+    return confirmed
+
+
 def _neighbourhoods(agreed: Mapping[int, tuple[str, ...]], end: int) -> list[tuple[int, int, int]]:
     """For each place the stretch to the nearest other one that somebody of the same opinion saw, either side."""
     neighbourhoods = []
@@ -91,7 +112,11 @@ def _neighbourhoods(agreed: Mapping[int, tuple[str, ...]], end: int) -> list[tup
 
 
 def _change(
-    points: Sequence[Point], values: Sequence[float], where: tuple[int, int, int], detectors: tuple[str, ...]
+    points: Sequence[Point],
+    values: Sequence[float],
+    where: tuple[int, int, int],
+    detectors: tuple[str, ...],
+    state: str,
 ) -> ChangePoint:
     start, at, stop = where
     left, right = values[start:at], values[at:stop]
@@ -100,6 +125,6 @@ def _change(
         after=points[at].run,
         change=math.expm1(median(right) - median(left)),
         p=divisive.p_value(left, right),
-        state=CONFIRMED if len(detectors) > 1 else SUSPICIOUS,
+        state=state,
         detectors=detectors,
     )

@@ -13,6 +13,8 @@ from ci_gpu import changes
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "change-points.md"
 RESULTS = ROOT / "benchmarks" / "results" / "changes.json"
+WANDERING = ("AR(1) 0.5", "AR(1) 0.8")
+"""In 100 points noise that is so correlated is not always told from levels; the page says how often."""
 OURS = ("ci-gpu, confirmed", "ci-gpu, confirmed or suspicious")
 
 
@@ -25,7 +27,7 @@ def test_a_quick_run_counts_everything_and_fills_the_page(tmp_path: Path) -> Non
 
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())
-    assert len(found["alarms"]) == 18
+    assert len(found["alarms"]) == 21
     assert found["alarms"]["white, 0.5 %"]["ci-gpu, confirmed"] == [0, 2]
     assert found["power"]["200"]["5"]["10"]["ci-gpu, confirmed"] == [1, 1]
     text = page.read_text()
@@ -41,7 +43,9 @@ def counted(name: str) -> Any:
 def test_confirmed_changes_of_noise_are_rare_and_suspicious_ones_are_counted() -> None:
     alarms = counted("alarms")
 
-    assert sum(each[OURS[0]][0] for each in alarms.values()) <= sum(each[OURS[0]][1] for each in alarms.values()) / 20
+    assert all(
+        each[OURS[0]][0] <= each[OURS[0]][1] / 100 for name, each in alarms.items() if not name.startswith(WANDERING)
+    )
     assert all(each[OURS[0]][0] <= each[OURS[1]][0] for each in alarms.values())
 
 
@@ -52,9 +56,17 @@ def test_a_step_of_three_deviations_is_confirmed_after_five_points_whatever_its_
 
 
 def test_at_most_seven_pushes_of_a_thousand_tell_what_is_not_there() -> None:
-    pushes = [each[OURS[0]] for each in counted("after every point").values()]
+    pushes = {name: each[OURS[0]] for name, each in counted("after every point").items()}
 
-    assert sum(hits for hits, _ in pushes) <= 0.007 * sum(of for _, of in pushes)
+    assert all(hits <= 0.007 * of for name, (hits, of) in pushes.items() if not name.startswith(WANDERING[-1]))
+
+
+def test_of_the_alarms_on_public_dashboards_at_most_five_pushes_of_a_thousand_are_at_no_sustained_change() -> None:
+    """Seen red: where two detectors agreed, 8 of 1,150 were (and 29 alarms in all)."""
+    hits, of = counted("dashboards")["at no sustained change"][OURS[0]]
+
+    assert of >= 1000
+    assert hits <= 0.005 * of
 
 
 def test_no_look_takes_half_a_second_and_most_of_the_fifty_steps_are_confirmed() -> None:

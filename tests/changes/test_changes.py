@@ -1,9 +1,11 @@
-"""What is told of a series: agreed changes, single ones, and nothing of noise."""
+"""What is told of a series: levels that differ, what only looks like it, and nothing of noise."""
 
 from __future__ import annotations
 
+import json
 import math
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from ci_gpu import changes
 from ci_gpu.model import ChangePoint
 from tests.changes.series import TIGERBEETLE, noise, series, stepped
+
+DASHBOARDS = Path(__file__).parents[2] / "benchmarks" / "dashboards.json"
 
 
 def places(found: tuple[ChangePoint, ...], state: str = changes.CONFIRMED) -> list[int]:
@@ -130,12 +134,66 @@ def test_one_new_point_far_off_is_not() -> None:
     assert changes.find(series([*noise(40), 1.05]), margin=0.02) == ()
 
 
-def test_what_one_detector_alone_sees_is_suspicious(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_one_detector_alone_sees_is_confirmed_if_the_levels_bear_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes.potts, "PRICE", 1000.0)
 
     (found,) = changes.find(series(stepped([(30, 1.0), (30, 1.05)])), margin=0.02)
 
-    assert (found.state, found.detectors) == (changes.SUSPICIOUS, ("divisive",))
+    assert (found.state, found.detectors) == (changes.CONFIRMED, ("divisive",))
+
+
+def test_what_all_see_is_suspicious_until_four_points_bear_it_out() -> None:
+    values = stepped([(40, 1.0), (4, 1.06)])
+
+    (three,) = changes.find(series(values[:-1]), margin=0.02)
+    (four,) = changes.find(series(values), margin=0.02)
+
+    assert (three.state, len(three.detectors)) == (changes.SUSPICIOUS, 3)
+    assert (four.state, four.after) == (changes.CONFIRMED, "run-40")
+
+
+def test_a_few_runs_that_have_ended_are_an_excursion_and_six_are_a_level() -> None:
+    """Seen red: both ends of four slow runs were confirmed for ever."""
+    four, six = (stepped([(40, 1.0), (count, 1.06), (40, 1.0)]) for count in (4, 6))
+
+    assert places(changes.find(series(four), margin=0.02)) == []
+    assert places(changes.find(series(six), margin=0.02)) == [40, 46]
+
+
+def test_a_level_that_was_seen_but_not_confirmed_is_no_part_of_the_one_before_if_it_is_long() -> None:
+    rising = [0.0, 0.001] * 10 + [0.03, 0.031] * 10 + [0.06, 0.061] * 10
+    weights = [1.0] * 20 + [0.01] * 20 + [1.0] * 20  # what is so uncertain confirms nothing
+
+    assert changes._confirmed(rising, 0.02, weights, [20, 40]) == {40}
+    assert changes._confirmed(rising[3:], 0.02, weights[3:], [17, 37]) == {37}
+    assert changes._confirmed([*rising[:20], *rising[37:]], 0.02, weights[3:], [20, 23]) == {23}
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.3, 1), (0.5, 1), (0.8, 10)])
+def test_noise_that_wanders_is_seldom_confirmed(share: float, most: int) -> None:
+    """Seen red at 0.5 and 0.8, where two detectors that agree were enough.
+
+    At 0.8 a hundred points are too few to tell wandering from levels.
+    """
+    source, confirmed = random.Random(1), 0
+    for _ in range(40):
+        values = [source.gauss(0, 1)]
+        while len(values) < 100:
+            values.append(share * values[-1] + math.sqrt(1 - share**2) * source.gauss(0, 1))
+        confirmed += bool(places(changes.find(series([math.exp(0.022 * value) for value in values]), margin=0.02)))
+
+    assert confirmed <= most
+
+
+def test_a_shared_runner_s_dashboard_tells_its_sustained_changes_alone() -> None:
+    """C++ fib_10: a new machine at 158 and a new level at 191; the noise before is 8 %."""
+    document = json.loads(DASHBOARDS.read_text(encoding="utf-8"))
+    values = document["series"]["C++ Benchmark: fib_10"]
+
+    told = [set(places(changes.find(series(values[:end]), margin=0.02))) for end in range(155, len(values) + 1)]
+
+    assert all(at in (158, 191) for found in told for at in found if at >= 150)
+    assert {158, 191} <= told[-1]
 
 
 def test_what_one_alone_sees_beside_another_change_is_the_same_change() -> None:
@@ -163,7 +221,7 @@ def test_so_is_one_with_others_before_it() -> None:
 def test_of_fifty_steps_of_two_and_a_half_deviations_most_are_confirmed() -> None:
     found = changes.find(series(stepped([(20, 1.05**at) for at in range(50)], sd=0.02, seed=4)), margin=0.02)
 
-    assert sum(any(abs(place - 20 * at) <= 2 for place in places(found)) for at in range(1, 50)) >= 40
+    assert sum(any(abs(place - 20 * at) <= 2 for place in places(found)) for at in range(1, 50)) >= 35
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -222,10 +280,10 @@ def test_exact_values_that_never_vary_have_exact_changes() -> None:
 
 
 def test_a_run_of_wide_error_weighs_less() -> None:
-    values, deviations = stepped([(40, 1.0), (4, 1.03), (40, 1.0)], sd=0.004), [0.005] * 84
-    deviations[40:44] = [0.08] * 4
+    values, deviations = stepped([(40, 1.0), (6, 1.03), (40, 1.0)], sd=0.005), [0.005] * 86
+    deviations[40:46] = [0.08] * 6
 
-    assert places(changes.find(series(values, deviations=deviations), margin=0.02)) == [40, 44]
+    assert places(changes.find(series(values, deviations=deviations), margin=0.02)) == [40, 46]
     assert places(changes.find(series(values, deviations=deviations), margin=0.02, weighted=True)) == []
 
 

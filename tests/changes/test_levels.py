@@ -1,0 +1,129 @@
+"""Two levels or one that wanders."""
+
+from __future__ import annotations
+
+import math
+import random
+from statistics import stdev
+
+import pytest
+
+from ci_gpu.changes import levels
+from tests.changes.series import noise
+
+QUIET = [0.0, 0.001] * 10
+
+
+def drawn(count: int, sd: float = 1.0, share: float = 0.0, seed: int = 1) -> list[float]:
+    source = random.Random(seed)
+    values = [source.gauss(0, sd)]
+    while len(values) < count:
+        values.append(share * values[-1] + math.sqrt(1 - share**2) * source.gauss(0, sd))
+    return values
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_step_of_four_points_is_one_either_way_and_three_are_not(sign: int) -> None:
+    assert levels.differ(QUIET, [0.05 * sign] * 4, 0.02)
+    assert not levels.differ(QUIET, [0.05 * sign] * 3, 0.02)
+
+
+def test_six_old_points_are_enough_and_five_are_not() -> None:
+    assert levels.differ(QUIET[:6], [0.05] * 4, 0.02)
+    assert not levels.differ(QUIET[:5], [0.05] * 4, 0.02)
+
+
+def test_the_margin_is_asked_for() -> None:
+    assert levels.differ([0.0] * 20, [0.02] * 4, 0.02)
+    assert not levels.differ([0.0] * 20, [0.0199] * 4, 0.02)
+
+
+def test_only_the_nearest_sixty_points_either_side_count() -> None:
+    assert levels.differ([*[9.0, 0.0] * 50, *[0.0, 0.001] * 30], [*[0.05] * 60, *[-9.0] * 60], 0.02)
+    assert not levels.differ([*[9.0, 0.0] * 50, *[0.0, 0.001] * 20], [0.05] * 60, 0.02)
+
+
+def test_one_of_five_new_points_may_be_back_and_two_may_not() -> None:
+    assert levels.differ(QUIET, [0.05, 0.05, 0.0, 0.05, 0.05], 0.02)
+    assert not levels.differ(QUIET, [0.05, 0.0, 0.0, 0.05, 0.05], 0.02)
+    assert levels.differ(QUIET, [0.05, 0.0, 0.05, 0.05], 0.02)
+
+
+def test_a_fifth_of_the_old_points_may_have_been_there_and_no_more() -> None:
+    for there, expected in ((4, False), (5, True)):
+        assert levels._overlap([0.0] * (20 - there) + [1.0] * there, [1.0] * 4, 1.0) is expected
+        assert levels._overlap([0.0] * (20 - there) + [-1.0] * there, [-1.0] * 4, -1.0) is expected
+
+
+def test_how_far_a_level_wandered_is_that_of_stretches_as_long() -> None:
+    once = [0.0] * 8 + [0.4] * 4 + [0.0] * 8
+
+    assert levels._wandered(once, 4) == pytest.approx(0.4)
+    assert levels._wandered(once, 100) == pytest.approx(0.4)
+    assert levels._wandered([*once, *[0.0] * 20], 100) == 0.0
+    assert levels._wandered(once[:7], 4) == 0.0
+
+
+def test_the_new_level_is_further_than_the_old_one_ever_was() -> None:
+    before = [0.0, 0.001] * 20 + [0.04] * 6 + [0.0, 0.001] * 5
+
+    assert not levels.differ(before, [0.05] * 6, 0.02)
+    assert levels.differ(before, [0.06] * 6, 0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_deviation_is_that_of_normal_noise_and_no_less_than_the_floor(seed: int) -> None:
+    values = noise(2000, 0.02, seed)
+
+    assert levels._deviation(values) == pytest.approx(stdev(values), rel=0.07)
+    assert levels._deviation([1.0] * 20) == levels.FLOOR
+
+
+def test_a_second_mode_that_is_not_rare_is_noise() -> None:
+    assert levels._deviation([0.0] * 15 + [1.0] * 5) == pytest.approx(1 / 1.2816)
+    assert levels._deviation([0.0] * 17 + [1.0] * 3) == levels.FLOOR
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
+def test_the_correlation_of_many_points_is_found(share: float) -> None:
+    assert levels._correlation(drawn(4000, share=share), 1.0) == pytest.approx(share, abs=0.06)
+
+
+def test_few_points_are_known_to_show_too_little_of_it_and_none_is_not_negative() -> None:
+    wave = [0.0, 1.0, 0.0, -1.0, -1.0, 0.0, 1.0, 1.0, 0.0, -1.0, 0.0]
+    share = 2 / 6  # of the products of neighbours two are 1, and of the squares six
+
+    assert levels._correlation([5 + each for each in wave], 100.0) == pytest.approx(share + (1 + 3 * share) / 11)
+    assert levels._correlation([1.0, -1.0] * 20, 1.0) == 0.0
+    assert levels._correlation([float(at) for at in range(60)], 100.0) == levels.MOST
+
+
+def test_correlation_asks_for_a_larger_step() -> None:
+    alternating, blocks = [0.0, 1.0] * 20, ([0.0] * 4 + [1.0] * 4) * 5
+
+    assert levels._beyond_chance(alternating, [3.0] * 5, None)
+    assert not levels._beyond_chance(blocks, [3.0] * 5, None)
+
+
+def test_twelve_new_points_tell_of_the_noise_too() -> None:
+    noisy = [0.7, 1.3] * 5
+
+    assert levels._beyond_chance(QUIET, [*noisy, 1.0], None)
+    assert levels._deviation([*noisy, 1.0, 1.0]) == pytest.approx(0.3 / 0.6745)
+    assert levels._beyond_chance(QUIET, [*noisy, 1.0, 1.0], None)
+    assert not levels._beyond_chance(QUIET, [1.5 * each - 0.5 for each in (*noisy, 0.7, 1.3)], None)
+
+
+def test_a_point_after_that_is_uncertain_counts_as_less_and_never_as_more() -> None:
+    before = drawn(60, 0.01)
+
+    assert levels.differ(before, [0.05] * 4, 0.02)
+    assert levels.differ(before, [0.05] * 4, 0.02, [4.0] * 4)
+    assert not levels.differ(before, [0.05] * 4, 0.02, [0.25] * 4)
+    assert not levels._beyond_chance(before, [0.018] * 4, [4.0] * 4)
+
+
+def test_the_mean_is_the_mean_of_points_that_are_near() -> None:
+    assert levels._mean([0.0, 0.0, 1.0], 1.0) == pytest.approx(1 / 3)
+    assert levels._mean([0.0, 0.0, 100.0], 1.0) == pytest.approx(2 / 3)
+    assert levels._mean([0.0, 0.0, -100.0], 1.0) == pytest.approx(-2 / 3)
