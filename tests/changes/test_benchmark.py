@@ -13,8 +13,8 @@ from ci_gpu import changes
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "change-points.md"
 RESULTS = ROOT / "benchmarks" / "results" / "changes.json"
-WANDERING = ("AR(1) 0.5", "AR(1) 0.8")
-"""In 100 points noise that is so correlated is not always told from levels; the page says how often."""
+WANDERING = "AR(1) 0.8"
+"""Stretches of such noise look like levels in 100 points: it is exempt from the one per cent; the page has its rate."""
 OURS = ("ci-gpu, confirmed", "ci-gpu, confirmed or suspicious")
 
 
@@ -52,17 +52,17 @@ def test_confirmed_changes_of_noise_are_rare_and_suspicious_ones_are_counted() -
 def test_a_step_of_three_deviations_is_confirmed_after_five_points_whatever_its_age() -> None:
     seen = [steps["3"]["5"][OURS[0]] for steps in counted("power").values()]
 
-    assert sum(hits for hits, _ in seen) >= 0.8 * sum(of for _, of in seen)
+    assert all(hits >= 0.8 * of for hits, of in seen)
 
 
 def test_at_most_seven_pushes_of_a_thousand_tell_what_is_not_there() -> None:
-    pushes = {name: each[OURS[0]] for name, each in counted("after every point").items()}
+    pushes = [each[OURS[0]] for each in counted("after every point").values()]
 
-    assert all(hits <= 0.007 * of for name, (hits, of) in pushes.items() if not name.startswith(WANDERING[-1]))
+    assert all(hits <= 0.007 * of for hits, of in pushes)
 
 
 def test_of_the_alarms_on_public_dashboards_at_most_five_pushes_of_a_thousand_are_at_no_sustained_change() -> None:
-    """Seen red: where two detectors agreed, 8 of 1,150 were (and 29 alarms in all)."""
+    """Where two detectors that agree were enough, 8 of 1,150 were, of 29 alarms in all."""
     hits, of = counted("dashboards")["at no sustained change"][OURS[0]]
 
     assert of >= 1000
