@@ -11,7 +11,7 @@ NO_PROGRAM = (126, 127)
 
 _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
     (
-        r"unsatisfied condition: ([^\n,\"]+)",
+        r"unsatisfied condition: ([^\n,\"]{1,300})",
         IncompatibleError,
         "driver-too-old",
         "the image refuses this runner's driver: it asks for {0}",
@@ -27,7 +27,7 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
     ),
     (
-        r"unresolvable CDI devices ([^\s\"]+)|CDI device injection failed",
+        r"unresolvable CDI devices ([^\s\"]{1,300})|CDI device injection failed",
         RunnerError,
         "cdi-unresolved",
         "the engine knows no CDI device {0}",
@@ -35,7 +35,7 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml, then nvidia-ctk cdi list shows the names",
     ),
     (
-        r"nvidia-container-cli: ([^\n]+)|NVML: [^\n]+",
+        r"nvidia-container-cli: ([^\n]{1,300})|NVML: [^\n]",
         RunnerError,
         "gpu-hook-failed",
         "the NVIDIA container toolkit could not prepare the GPU: {0}",
@@ -43,7 +43,7 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "run nvidia-smi on the host; after a driver upgrade, reboot it",
     ),
     (
-        r"cannot connect to the docker daemon|permission denied.*docker\.sock|connect: no such file",
+        r"cannot connect to the docker daemon|permission denied.{0,300}docker\.sock|connect: no such file",
         RunnerError,
         "engine-down",
         "the engine does not answer",

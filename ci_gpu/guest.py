@@ -206,12 +206,13 @@ def _failure(visit: Visit, transcript: Transcript, ending: Ending) -> CiGpuError
 
 def _unusable(event: Unusable, device: str) -> CiGpuError:
     """The image's fault, unless torch itself is linked to a driver that this runner should have handed in."""
-    cause = cuda_errors.classify(event.message) if event.reason == "torch-broken" and device == "cuda" else None
+    message = event.message[: startup.MESSAGE_CHARACTERS]
+    cause = cuda_errors.classify(message) if event.reason == "torch-broken" and device == "cuda" else None
     if cause and cause.party == cuda_errors.RUNNER:
-        return RunnerError(event.message[:1000], why=cause.meaning, remedy=cause.remedy, kind=cause.id)
+        return RunnerError(message[:1000], why=cause.meaning, remedy=cause.remedy, kind=cause.id)
     broken = event.reason == "torch-broken"
-    why, remedy = startup.torch_broken(event.message) if broken else _UNUSABLE.get(event.reason, ("", ""))
-    return ImageError(event.message[:1000], why=why, remedy=remedy, kind=event.reason[:40])
+    why, remedy = startup.torch_broken(message) if broken else _UNUSABLE.get(event.reason, ("", ""))
+    return ImageError(message[:1000], why=why, remedy=remedy, kind=event.reason[:40])
 
 
 _UNUSABLE = {

@@ -9,6 +9,9 @@ import msgspec
 
 from ci_gpu.errors import CiGpuError, ImageError, RunnerError
 
+MESSAGE_CHARACTERS = 4000
+"""What the payload sends of an exception at most; what is longer is not its own."""
+
 _LAST_SIGNAL = 64
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -79,7 +82,7 @@ def import_failure(ending: Ending) -> CiGpuError:
 def torch_broken(message: str) -> tuple[str, str]:
     """Why `import torch` raised this, and what to try."""
     for pattern, why, remedy in _IMPORT_CAUSES:
-        match = re.search(pattern, message)
+        match = re.search(pattern, message[:MESSAGE_CHARACTERS])
         if match:
             found = {name: (text or "torch")[:200] for name, text in match.groupdict().items()}
             return why.format(**found), remedy.format(**found)
@@ -145,39 +148,41 @@ _CRASHES: dict[int, tuple[str, str]] = {
 
 _IMPORT_CAUSES = (
     (
-        r"standard library module (?P<name>\w+) is shadowed by (?P<file>\S+)",
+        r"standard library module (?P<name>\w+) is shadowed by (?P<file>\S{1,300})",
         "the file {file} has the name of Python's own module {name}, and is found first",
         "rename {file}, or take its folder out of PYTHONPATH",
     ),
     (
-        r"(?P<file>\S+): version [`'](?P<version>(GLIBCXX|CXXABI)_[\w.]+)' not found.*?(?:required by (?P<by>[^)]+)|$)",
+        r"(?P<file>\S{1,300}): version [`'](?P<version>(GLIBCXX|CXXABI)_[\w.]{1,40})' not found"
+        r"(?:.{0,40}required by (?P<by>[^)]{1,300}))?",
         "{file} is older than what {by} was built with: it lacks {version}",
         "another libstdc++ is found first: see LD_LIBRARY_PATH and LD_PRELOAD, or install a newer libstdc++6 (conda: "
         "libstdcxx-ng) in the image",
     ),
     (
-        r"(?P<file>\S+): version [`'](?P<version>GLIBC_[\w.]+)' not found.*?(?:required by (?P<by>[^)]+)|$)",
+        r"(?P<file>\S{1,300}): version [`'](?P<version>GLIBC_[\w.]{1,40})' not found"
+        r"(?:.{0,40}required by (?P<by>[^)]{1,300}))?",
         "the C library of the image is older than what {by} was built with: it lacks {version}",
         "choose a newer base image; glibc cannot be upgraded by a package of Python's",
     ),
     (
-        r"(?P<file>[^\s:]+): undefined symbol: (?P<symbol>\S+)",
+        r"(?P<file>[^\s:]{1,300}): undefined symbol: (?P<symbol>\S{1,300})",
         "{file} wants the symbol {symbol}, which no library that is loaded has: one of them is of another version",
         "LD_DEBUG=libs python3 -c 'import torch' shows them; clear LD_LIBRARY_PATH, and reinstall torch with "
         "its nvidia-* packages",
     ),
     (
-        r"(?P<file>[^\s:]+): (?P<what>file too short|invalid ELF header|wrong ELF class)",
+        r"(?P<file>[^\s:]{1,300}): (?P<what>file too short|invalid ELF header|wrong ELF class)",
         "the library {file} is damaged or is for another platform ({what})",
         "reinstall the package that owns {file}; a Git LFS pointer or a broken layer looks the same",
     ),
     (
-        r"(?P<file>lib(?:cu|nv|nccl)[\w.+-]*): cannot open shared object file",
+        r"(?P<file>lib(?:cu|nv|nccl)[\w.+-]{0,100}): cannot open shared object file",
         "the CUDA library {file} is not in the image, or not where torch looks for it",
         "reinstall torch with its dependencies (its nvidia-* packages); do not mix wheels of different CUDA versions",
     ),
     (
-        r"(?P<file>[^\s:]+): cannot open shared object file",
+        r"(?P<file>[^\s:]{1,300}): cannot open shared object file",
         "the library {file}, which torch needs, is not in the image",
         "install the package of the distribution that has {file} (apt-file search {file})",
     ),

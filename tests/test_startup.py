@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,19 @@ def test_the_loader_s_words_name_library_and_symbol(message: str, named: tuple[s
 
     assert all(name in why for name in named)
     assert remedy in what_to_try
+
+
+HOSTILE = {
+    "a word without an end": "startup.torch_broken('x' * 200_000)",
+    "words that a pattern begins with": "startup.torch_broken('version `GLIBC_' * 13_000)",
+    "an engine's words": "diagnosis.start_failure(125, 'permission denied ' * 50_000, entrypoint=())",
+}
+
+
+@pytest.mark.parametrize("call", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_words_cost_no_more_than_their_length(call: str) -> None:
+    """In a process of its own, which the kernel ends: with a pattern that is quadratic each computes for minutes."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (20, 20))"
+    code = f"{limit}; from ci_gpu import diagnosis, startup; {call}"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
