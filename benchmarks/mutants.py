@@ -101,13 +101,14 @@ def main() -> int:
     for name in PRELOADED:
         importlib.import_module(name)
     gc.freeze()  # or each fork would look through what it has inherited
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     found = {}
     for module in options.modules:
+        known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         found[module] = measured(module, options, known.get(module, {}))
         _tell(module, found[module])
-    if options.write:
-        RESULTS.write_text(json.dumps(dict(sorted({**known, **found}.items())), indent=1, ensure_ascii=False) + "\n")
+        if options.write:
+            text = json.dumps({**known, module: found[module]}, indent=1, ensure_ascii=False, sort_keys=True)
+            RESULTS.write_text(f"{text}\n")
     return int(any(result["killed"] < AIM * result["mutants"] for result in found.values()))
 
 
