@@ -169,3 +169,73 @@ def test_what_is_no_share_is_told(text: str) -> None:
         policy.fraction("min-effect", text)
     assert raised.value.why == "it is a part of a value, between 0 and 100 %"
     assert raised.value.remedy == 'write min-effect = "3%" or min-effect = 0.03'
+
+
+def told(table: object, name: str = "matmul.*") -> ConfigError:
+    with pytest.raises(ConfigError) as raised:
+        policy.policy("", "warn", {name: table})
+    return raised.value
+
+
+def test_a_table_that_cannot_be_read_is_told_with_its_keys_and_an_example() -> None:
+    typo, none, foreign = told({"flor": "1 s"}, "a" * 90), told("3%", "b" * 90), told({"z" * 70: 1})
+
+    assert (typo.kind, none.kind) == ("unknown-key", "unknown-key")
+    assert typo.what == f"[metrics.\"{'a' * 80}\"] has an unknown key 'flor'; did you mean 'floor'?"
+    assert foreign.what == f"[metrics.\"matmul.*\"] has an unknown key '{'z' * 60}'"
+    assert typo.why == "unknown keys are rejected, so that a typo cannot pass"
+    assert typo.remedy == "the keys are: min-effect, floor, ceiling, gate"
+    assert none.what == f'[metrics."{"b" * 80}"] cannot be read'
+    assert none.why == "it is a table with the keys min-effect, floor, ceiling, gate, and gate is true or false"
+    assert none.remedy == '[metrics."matmul.*"] on a line of its own, then min-effect = "3%" under it'
+
+
+def test_a_quantity_that_cannot_be_read_is_told_with_what_it_would_be() -> None:
+    error, floor = told({"ceiling": "9" * 70}), told({"floor": 600})
+
+    assert error.what == f"ceiling cannot be '{'9' * 60}'"
+    assert (
+        error.why == "it is a number that is not negative, with the metric's own unit, the same for floor and ceiling"
+    )
+    assert (error.remedy, floor.remedy) == ('write ceiling = "600 TFLOP/s"', 'write floor = "600 TFLOP/s"')
+
+
+def test_bounds_between_which_nothing_is_are_told() -> None:
+    error = told({"floor": "2 s", "ceiling": "1 s"})
+
+    assert error.what == "no value is between the floor of 2 s and the ceiling of 1 s"
+    assert error.why == "the floor is above the ceiling"
+    assert error.remedy.startswith("exchange the two; ")
+
+
+@pytest.mark.parametrize(("text", "shown"), [("0", "0"), ("0.0%" + " " * 70, "0.0%" + " " * 56)])
+def test_a_margin_of_nothing_is_told(text: str, shown: str) -> None:
+    error = told({"min-effect": text})
+
+    assert error.what == f"min-effect cannot be {shown!r}"
+    assert error.why == "with a margin of 0 every change matters, so none can be told from noise"
+    assert error.remedy == 'write the smallest change that matters, such as min-effect = "1%"'
+
+
+def test_a_pattern_of_no_check_is_told_with_the_nearest() -> None:
+    with pytest.raises(ConfigError) as near:
+        policy.require_known(["matmull.throughput/x"], ["matmul.throughput", "cache.reuse"])
+    with pytest.raises(ConfigError) as far:
+        policy.require_known(["9" * 90], ["matmul.throughput"])
+
+    assert near.value.what == "[metrics.\"matmull.throughput/x\"] is of no check; did you mean 'matmul.throughput'?"
+    assert far.value.what == f'[metrics."{"9" * 80}"] is of no check'
+    assert near.value.why == "a metric is named check/name, and no check begins so: the rule would be without effect"
+    assert near.value.remedy.startswith("ci-gpu checks lists them; ")
+    assert near.value.kind == "unknown-metric"
+
+
+def test_a_rule_with_every_key_and_one_with_none() -> None:
+    every = {"min-effect": "1 %", "floor": "1.5 s", "ceiling": "1.5 s", "gate": False}
+    found = policy.policy("", "fail", {"a.*": every, "b": {}})
+
+    assert found.rules == (
+        ("a.*", MetricRule(min_effect=0.01, floor=1.5, ceiling=1.5, unit="s", gate=False)),
+        ("b", MetricRule()),
+    )
+    assert (found.min_effect, found.inconclusive) == (None, "fail")

@@ -262,3 +262,33 @@ def test_every_cause_has_a_party_words_and_a_remedy() -> None:
         assert cause.party in (IMAGE, RUNNER, UNKNOWN)
         assert len(cause.meaning) > 10
         assert len(cause.remedy) > 10
+
+
+def test_the_words_of_a_report_for_a_party_and_for_a_check_that_was_not_made() -> None:
+    assert (IMAGE, RUNNER, UNKNOWN, cuda_errors.NOT_MADE) == ("image", "runner", "unknown", "not-made")
+
+
+def test_a_cause_without_a_text_of_its_own_is_found_by_none() -> None:
+    silent = {name for name, cause in cuda_errors.CAUSES.items() if not cause.pattern}
+
+    assert silent == {"compat-mismatch", "gpus-hidden", "gpu-computes-wrong", "silent-gpus", "fewer-gpus"}
+    assert cuda_errors.classify("XX") is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "meaning", "remedy"),
+    [
+        (
+            "driver-mismatch",
+            "the driver was upgraded and the module was not loaded anew",
+            "run nvidia-ctk cdi generate",
+        ),
+        ("driver-mismatch", "the loaded kernel module do not belong together", "reboot the runner or reload"),
+        ("driver-mismatch", "", "take /usr/local/cuda/compat out of the library path"),
+        ("gpu-computes-wrong", "", "dcgmi diag -r 3"),
+        ("device-assert", "a kernel's own assertion failed", "CUDA_LAUNCH_BLOCKING=1 "),
+    ],
+)
+def test_a_command_that_is_told_is_one_that_works(cause: str, meaning: str, remedy: str) -> None:
+    assert meaning in cuda_errors.CAUSES[cause].meaning
+    assert remedy in cuda_errors.CAUSES[cause].remedy
