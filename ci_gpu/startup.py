@@ -84,7 +84,7 @@ def torch_broken(message: str) -> tuple[str, str]:
     for pattern, why, remedy in _IMPORT_CAUSES:
         match = re.search(pattern, message[:MESSAGE_CHARACTERS])
         if match:
-            found = {name: (text or "torch")[:200] for name, text in match.groupdict().items()}
+            found = {name: (text or "torch")[:1000] for name, text in match.groupdict().items()}
             return why.format(**found), remedy.format(**found)
     return _UNKNOWN
 
@@ -148,11 +148,6 @@ _CRASHES: dict[int, tuple[str, str]] = {
 
 _IMPORT_CAUSES = (
     (
-        r"standard library module (?P<name>\w+) is shadowed by (?P<file>\S{1,300})",
-        "the file {file} has the name of Python's own module {name}, and is found first",
-        "rename {file}, or take its folder out of PYTHONPATH",
-    ),
-    (
         r"(?P<file>\S{1,300}): version [`'](?P<version>(GLIBCXX|CXXABI)_[\w.]{1,40})' not found"
         r"(?:.{0,40}required by (?P<by>[^)]{1,300}))?",
         "{file} is older than what {by} was built with: it lacks {version}",
@@ -177,6 +172,11 @@ _IMPORT_CAUSES = (
         "reinstall the package that owns {file}; a Git LFS pointer or a broken layer looks the same",
     ),
     (
+        r"(?P<file>lib(?:cuda|cudadebugger|nvcuvid|nvidia-[\w-]{1,40})\.so[\d.]{0,20}): cannot open shared object file",
+        "{file} is a part of NVIDIA's driver, which is handed in with the GPUs and is not torch's",
+        "choose a runner with a GPU (--device cuda), or a build that is not linked to {file}",
+    ),
+    (
         r"(?P<file>lib(?:cu|nv|nccl)[\w.+-]{0,100}): cannot open shared object file",
         "the CUDA library {file} is not in the image, or not where torch looks for it",
         "reinstall torch with its dependencies (its nvidia-* packages); do not mix wheels of different CUDA versions",
@@ -190,6 +190,11 @@ _IMPORT_CAUSES = (
         r"cannot allocate memory in static TLS block",
         "a library with much thread-local storage was loaded too late",
         "load it first: LD_PRELOAD with the library that the message names",
+    ),
+    (  # last: a file that shadows may be harmless, and the reason another
+        r'standard library module (?P<name>\w{1,100}) is shadowed by "(?P<file>[^"]{1,1000})"',
+        "the file {file} has the name of Python's own module {name}, and is found first",
+        "rename {file}, or take its folder out of PYTHONPATH",
     ),
 )
 

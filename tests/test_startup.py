@@ -109,7 +109,7 @@ def test_the_file_that_shadows_a_module_of_python_s_is_named(started, tmp_path: 
     error = failure(started("pass", name="logging.py"))
 
     assert error.kind == "torch-broken"
-    assert f"shadowed by {tmp_path / 'logging.py'}" in error.what
+    assert f'shadowed by "{tmp_path / "logging.py"}"' in error.what
     assert str(tmp_path / "logging.py") in error.remedy
 
 

@@ -101,9 +101,9 @@ def _import_torch() -> Optional[Unusable]:
     except ModuleNotFoundError as error:
         if error.name == "torch":
             return Unusable("no-torch", f"{sys.executable} (Python {platform.python_version()}) has no torch")
-        return Unusable("torch-broken", shadows.told(perform.last_line(error)))
+        return Unusable("torch-broken", shadows.told(error))
     except Exception as error:  # whatever a broken build raises: a missing library, a wrong numpy, …
-        return Unusable("torch-broken", shadows.told(perform.last_line(error)))
+        return Unusable("torch-broken", shadows.told(error))
     return None
 
 
