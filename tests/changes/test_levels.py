@@ -127,3 +127,39 @@ def test_the_mean_is_the_mean_of_points_that_are_near() -> None:
     assert levels._mean([0.0, 0.0, 1.0], 1.0) == pytest.approx(1 / 3)
     assert levels._mean([0.0, 0.0, 100.0], 1.0) == pytest.approx(2 / 3)
     assert levels._mean([0.0, 0.0, -100.0], 1.0) == pytest.approx(-2 / 3)
+
+
+def test_a_point_in_the_middle_is_on_neither_side() -> None:
+    assert not levels._overlap([0.0] * 5 + [5.0] * 4, [10.0] * 4, 10.0)
+    assert not levels._overlap([0.0] * 9, [5.0] * 4 + [10.0] * 5, 10.0)
+
+
+def test_the_furthest_stretch_may_be_the_first_or_the_last_and_lie_at_any_level() -> None:
+    calm = [3.0] * 12
+
+    assert levels._wandered([*calm, 3.5, 3.5, 3.5, 3.5], 4) == pytest.approx(0.5)
+    assert levels._wandered([2.5, 2.5, 2.5, 2.5, *calm], 4) == pytest.approx(0.5)
+    assert levels._wandered([*calm[:6], 3.5, 3.5], 4) == pytest.approx(0.5)
+    assert levels._wandered([*calm, 3.5], 1) == 0.0
+    assert levels._wandered([3.0] * 14 + [3.5] * 2 + [3.0] * 7, 9) == 0.0
+
+
+def test_the_error_is_that_of_the_difference_of_two_means() -> None:
+    """Four of 1.05 times the root of 1/4 and 1/20, and of the correlation -1 of points in turn, which is none."""
+    before = [-0.6745, 0.6745] * 10
+    least = 4 * 1.05 * math.sqrt(1 / 4 + 1 / 20)
+
+    assert levels._beyond_chance(before, [least * 1.001] * 4, None)
+    assert not levels._beyond_chance(before, [least * 0.999] * 4, None)
+    assert levels._beyond_chance(before, [4 * 1.05 * math.sqrt(1 + 1 / 20) * 1.001] * 4, [0.5] * 4)
+
+
+def test_correlation_lengthens_the_error_as_in_an_ar_1_series() -> None:
+    values = drawn(4000, share=0.6)
+
+    assert levels._longer(values) == pytest.approx(2.0, rel=0.1)
+    assert levels._longer([1.0] * 20) == pytest.approx(math.sqrt(1.05 / 0.95))
+
+
+def test_what_is_far_is_brought_to_two_deviations_from_the_median() -> None:
+    assert levels._clipped([0.0, 0.0, 0.0, 9.0, -9.0], 0.5) == [0.0, 0.0, 0.0, 1.0, -1.0]
