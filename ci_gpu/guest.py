@@ -19,6 +19,7 @@ from ci_gpu.model import Job
 from ci_gpu.payload import cuda_errors
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Telemetry, Unusable
 from ci_gpu.process import Conversation
+from ci_gpu.reports import printable
 from ci_gpu.startup import Ending
 from ci_gpu.transcript import Transcript
 
@@ -87,8 +88,15 @@ def examine(visit: Visit, watch: Watch) -> Answers:
         log = transcript.log or log
     if failure is None and len(results) < len(visit.checks):
         failure = _keeps_dying()
+    failure = _printable(failure) if failure else None
     ordered = tuple(results[check.id] for check in visit.checks if check.id in results)
     return Answers(environment=environment, results=ordered, failure=failure, log=log, telemetry=seen)
+
+
+def _printable(error: CiGpuError) -> CiGpuError:
+    """The same error without what would steer a terminal: most of its words are the image's."""
+    words = {name: printable(getattr(error, name)) for name in ("why", "remedy", "kind")}
+    return type(error)(printable(error.what), **words)
 
 
 def _one_container(visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch) -> tuple[Transcript, CiGpuError | None]:

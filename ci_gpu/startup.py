@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -13,7 +15,10 @@ MESSAGE_CHARACTERS = 4000
 """What the payload sends of an exception at most; what is longer is not its own."""
 
 _LAST_SIGNAL = 64
-_TRACEBACK = "Traceback (most recent call last)"
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n((?:[ \t].*\n)+)(.*)", re.MULTILINE)
+"""One that ended a program: that of a .pth file is indented, and Python goes on."""
+
+_FILE = re.compile(r'File "([^"\n]{1,4000})", line')
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +63,34 @@ def failure(ending: Ending, during: str, kind: str) -> CiGpuError | None:
 
 def python_failure(ending: Ending, log: str) -> CiGpuError | None:
     """The error for a container that ended before the payload said hello, where its end or Python's words tell more."""
-    files = re.findall(r'File "([^"<]+)", line', log[log.find(_TRACEBACK) :]) if _TRACEBACK in log else []
-    if ending.code != 1 or not files:
-        return failure(ending, "the start of Python", "no-answer")
+    tracebacks = _TRACEBACK.findall(log) if ending.code == 1 else []
+    for frames, said in reversed(tracebacks):
+        file = _broken_file(_FILE.findall(frames))
+        if file:
+            return _python_broken(file, said)
+    return failure(ending, "the start of Python", "no-answer")
+
+
+def _broken_file(files: list[str]) -> str:
+    """The file that broke Python's start; empty where the traceback may be that of another program, or of our own."""
+    shadows = [file for file in files[1:] if _is_shadow(file)]  # the first is a program's own file
+    if shadows:
+        return shadows[-1]
+    ours = files[:1] == ["<string>"] and "payload.zip" not in files[-1]
+    return files[-1] if ours and not files[-1].startswith("<") else ""
+
+
+def _is_shadow(file: str) -> bool:
+    """Whether it has the name of one of Python's modules and is not in the folder of Python's own."""
+    path = PurePosixPath(file)
+    module = path.parent if path.name == "__init__.py" else path
+    return module.stem in sys.stdlib_module_names and not re.fullmatch(r"python3\.\d{1,2}", module.parent.name)
+
+
+def _python_broken(file: str, said: str) -> CiGpuError:
     return ImageError(
-        f"Python in the image cannot import its own modules: {log.strip().splitlines()[-1][:300]}",
-        why=f"{files[-1][:300]} is imported in the place of one of Python's own modules, or Python is damaged",
+        f"Python in the image cannot import its own modules: {said[:300]}",
+        why=f"{file[:300]} is imported in the place of one of Python's own modules, or Python is damaged",
         remedy="rename that file, or take its folder out of PYTHONPATH; if it is Python's own, reinstall Python",
         kind="python-broken",
     )

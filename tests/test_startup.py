@@ -178,3 +178,69 @@ def test_hostile_words_cost_no_more_than_their_length(call: str) -> None:
     code = f"{limit}; from ci_gpu import diagnosis, startup; {call}"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+FRAMES = 'Traceback (most recent call last):\n  File "{}", line 3, in <module>\n'
+BOOTED = FRAMES.format("<string>")
+PAYLOAD = '  File "/tmp/ci-gpu-x/payload.zip/ci_gpu/payload/supervisor.py", line 9, in main\n'
+PTH = (
+    "Error processing line 1 of /usr/lib/python3.12/site-packages/x.pth:\n\n  Traceback (most recent call last):\n"
+    '    File "/usr/lib/python3.12/site.py", line 186, in addpackage\n      exec(line)\n'
+    '    File "<string>", line 1, in <module>\n  ImportError: x\n\nRemainder of file ignored\n'
+)
+ENDED = {
+    "an entrypoint that wants a variable": (FRAMES.format("/srv/run.py") + "KeyError: 'MODEL_NAME'\n", ""),
+    "an entrypoint that is named as a module of Python's": (FRAMES.format("/srv/code.py") + "KeyError: 'X'\n", ""),
+    "a bug of our own": (BOOTED + PAYLOAD + "KeyError: 'X'\n", ""),
+    "a .pth file that fails, and is not why": (PTH + "usage: serve\n", ""),
+    "the same, and a file that is": (
+        PTH + BOOTED + '  File "/app/tempfile.py", line 1, in <module>\nNameError: x\n',
+        "/app/tempfile.py",
+    ),
+    "a shadow that the payload imports": (
+        BOOTED + PAYLOAD + '  File "/app/json/__init__.py", line 1, in <module>\nNameError: x\n',
+        "/app/json/__init__.py",
+    ),
+    "a shadow before our first word": (
+        "Fatal Python error: init_import_site: x\n"
+        + FRAMES.format("/usr/lib/python3.12/site.py")
+        + '  File "/app/os.py", line 1, in <module>\nNameError: x\n',
+        "/app/os.py",
+    ),
+    "an entrypoint that runs us, and says so": (
+        BOOTED
+        + '  File "/app/os.py", line 1, in f\nNameError: x\n'
+        + FRAMES.format("/srv/run.py")
+        + "subprocess.CalledProcessError: x\n",
+        "/app/os.py",
+    ),
+    "a Python that is damaged": (
+        BOOTED + '  File "/usr/lib/python3.12/tempfile.py", line 1, in <module>\nNameError: x\n',
+        "/usr/lib/python3.12/tempfile.py",
+    ),
+}
+
+
+@pytest.mark.parametrize(("log", "blamed"), ENDED.values(), ids=ENDED)
+def test_python_is_broken_only_where_our_own_start_failed(log: str, blamed: str) -> None:
+    error = startup.python_failure(Ending(code=1), log)
+
+    assert (error.kind if error else "") == ("python-broken" if blamed else "")
+    assert error is None or (error.why.startswith(f"{blamed} is imported") and "NameError: x" in error.what)
+
+
+def test_an_entrypoint_of_python_s_is_told_as_an_entrypoint(tmp_path: Path) -> None:
+    entry = tmp_path / "run.py"
+    entry.write_text(f"#!{sys.executable}\nimport os\nos.environ['MODEL_NAME']\n")
+    entry.chmod(0o755)
+    error = failure(guest.examine(visit(FAULTS, pythons=(str(entry),), entrypoint=(str(entry),)), Recorder()))
+
+    assert error.kind == "no-answer"
+    assert "ENTRYPOINT" in error.why
+
+
+def test_what_an_image_says_steers_no_terminal(started) -> None:
+    error = failure(started("raise NameError('\\x1b[31m' + chr(27))", name="tempfile.py"))
+
+    assert error.kind == "python-broken"
+    assert not {"\x1b"} & set(error.what + error.why + error.remedy)
