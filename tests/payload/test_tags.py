@@ -185,3 +185,21 @@ def test_an_image_that_offers_nothing_passes_no_check_about_gpus(
 
 def outcome(name: str, device: str) -> str:
     return perform.check(f"compatibility.{name}", "ci_gpu.payload.checks.compatibility", device).outcome
+
+
+WHEELS = "7.5 8.0 9.0 9.1 9.2 10.0 10.1 10.2 11.0 11.1 11.3 11.5 11.6 11.7 11.8 12.1 12.4 12.6 12.8 12.9 13.0 13.2"
+"""The folders cu75 to cu132 of download.pytorch.org/whl."""
+
+
+@pytest.mark.parametrize("cuda", [f"{major}.{minor}" for major in range(7, 14) for minor in range(10)])
+def test_a_cuda_is_torch_s_to_the_minor_only_where_torch_was_published_for_it(cuda: str) -> None:
+    major, minor = map(int, cuda.split("."))
+    expected = (major, minor) if cuda in WHEELS.split(" ") else (major,)
+
+    assert promises(f"someone/app:1-cuda{cuda}").cuda == (expected,)
+
+
+def test_a_tag_is_read_apart_from_its_repository_and_cudnn_has_no_three_digits() -> None:
+    assert promises("foo/bar:tf2.9-cu118").cuda == ((11,),)
+    assert promises("pytorch/pytorch:x-cudnn890").cudnn == ()
+    assert promises("pytorch/pytorch:x-cudnn12").cudnn == (12,)
