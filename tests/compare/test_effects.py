@@ -46,7 +46,7 @@ def test_each_look_has_its_level(p: float, final: bool, verdict: str) -> None:
     assert better[0] == {"regressed": "improved"}.get(verdict, verdict)
 
 
-@pytest.mark.parametrize(("p", "provisional"), [(0.0069, False), (0.0071, True)])
+@pytest.mark.parametrize(("p", "provisional"), [(0.0069, False), (ALPHA, True), (0.0071, True)])
 def test_an_improvement_at_the_first_look_is_provisional_unless_it_passes_the_last_level(
     p: float, provisional: bool
 ) -> None:
@@ -155,3 +155,11 @@ def test_an_effect_is_frozen_and_its_arms_are_of_one_length() -> None:
         CLEAR.margin = 0.5
     with pytest.raises(ValueError, match="zip"):
         assert structs.replace(CLEAR, head=CLEAR.head[1:]).worsenings
+
+
+@pytest.mark.parametrize("mean", [CLEAR.threshold, 0.1])
+def test_a_change_of_just_the_margin_is_one(mean: float) -> None:
+    """By its mean and by its middle; a mean far above a middle that is itself enough is no outlier."""
+    estimate = structs.replace(CLEAR.estimate, mean=mean, hodges_lehmann=CLEAR.threshold)
+
+    assert rule(structs.replace(CLEAR, estimate=estimate), 0.001, 1.0, 1, final=True)[0] == "regressed"
