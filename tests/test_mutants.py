@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -76,3 +77,13 @@ def test_a_survivor_is_a_mutant_that_the_tests_let_live() -> None:
     path = {**os.environ, "PYTHONPATH": "benchmarks"}
     done = subprocess.run([sys.executable, "-c", ONE_DIES], cwd=ROOT, env=path, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("[0, 1]\n", 0), done.stderr
+
+
+def test_nine_of_ten_mutants_on_record_are_killed_and_each_survivor_was_read() -> None:
+    record = json.loads((ROOT / "benchmarks" / "results" / "mutants.json").read_text())
+
+    assert record
+    for name, result in record.items():
+        assert result["killed"] == result["mutants"] - len(result["survivors"]), name
+        assert result["killed"] >= 0.9 * result["mutants"], name
+        assert [one["was"] for one in result["survivors"] if not one["reading"]] == [], name
