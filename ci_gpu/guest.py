@@ -76,18 +76,20 @@ def examine(visit: Visit, watch: Watch) -> Answers:
     """Run all checks of the visit, in as many containers as it takes."""
     results: dict[str, CheckResult] = {}
     environment, log, deaths = None, "", 0
+    killed: set[str] = set()  # checks whose container something outside killed: each is tried once more
     seen: tuple[Telemetry, ...] = ()
     failure: CiGpuError | None = None
     while failure is None and len(results) < len(visit.checks) and deaths < MAX_DEATHS_IN_A_ROW:
         left = tuple(check for check in visit.checks if check.id not in results)
-        transcript, failure = _one_container(visit, left, watch)
+        transcript, ending, failure = _one_container(visit, left, watch)
+        failure = failure or _killed_again(transcript.open_check, ending, killed)
         deaths = 0 if transcript.results else deaths + 1
         environment = environment or transcript.environment
         results |= transcript.results
         seen += transcript.telemetry
         log = transcript.log or log
     if failure is None and len(results) < len(visit.checks):
-        failure = _keeps_dying()
+        failure = _keeps_dying(ending)
     failure = _printable(failure) if failure else None
     ordered = tuple(results[check.id] for check in visit.checks if check.id in results)
     return Answers(environment=environment, results=ordered, failure=failure, log=log, telemetry=seen)
@@ -99,15 +101,17 @@ def _printable(error: CiGpuError) -> CiGpuError:
     return type(error)(printable(error.what), **words)
 
 
-def _one_container(visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch) -> tuple[Transcript, CiGpuError | None]:
+def _one_container(
+    visit: Visit, checks: tuple[CheckInfo, ...], watch: Watch
+) -> tuple[Transcript, Ending, CiGpuError | None]:
     """Try the interpreters until one starts; then hear that container out."""
     for python in visit.pythons:
         transcript, ending, error = _heard(visit, checks, python, watch)
         if error:
-            return transcript, error
+            return transcript, ending, error
         if transcript.hello or transcript.unusable or not diagnosis.lacks_program(ending.code, transcript.log):
             break
-    return transcript, _failure(visit, transcript, ending)
+    return transcript, ending, _failure(visit, transcript, ending)
 
 
 def _heard(
@@ -160,7 +164,7 @@ def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Wa
         if ending.killed_from_outside or transcript.open_check:
             state = containers.state(visit.engine, name, visit.env)
             ending = msgspec.structs.replace(ending, out_of_memory=bool(state.get("OOMKilled")))
-    if transcript.open_check:
+    if transcript.open_check and not ending.killed_from_outside:
         _blame(transcript, ending)
     return ending
 
@@ -239,10 +243,26 @@ _UNUSABLE = {
 }
 
 
-def _keeps_dying() -> ImageError:
+def _killed_again(check: str, ending: Ending, killed: set[str]) -> CiGpuError | None:
+    """The runner's error where a check's container is killed from outside a second time, with nothing against it."""
+    if not (check and ending.killed_from_outside):
+        return None
+    if check in killed:
+        return startup.failure(ending, f"the container of the check {check}", "killed")
+    killed.add(check)
+    return None
+
+
+def _keeps_dying(ending: Ending) -> CiGpuError:
+    if ending.killed_from_outside or ending.out_of_memory:
+        return startup.failure(ending, "the container, between two checks,", "container-died") or _ends_itself()
+    return _ends_itself()
+
+
+def _ends_itself() -> ImageError:
     return ImageError(
         "the container dies between two checks, again and again",
-        why="something outside kills it, or a process of the image's ends it",
+        why="a process of the image's ends it, or leaves no room for the next check to start",
         remedy="look at the log, and at the engine's own (docker events, journalctl)",
         kind="container-died",
     )

@@ -9,6 +9,8 @@ import pytest
 from ci_gpu import catalogue, engines, guest
 from ci_gpu.model import Job
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Hello, Started
+from ci_gpu.startup import Ending
+from ci_gpu.transcript import Transcript
 from tests.needs import module
 from tests.processes import ends
 
@@ -221,3 +223,58 @@ def test_a_container_that_says_nothing_at_all_is_started_once_more(tmp_path: Pat
     assert answers.failure.kind == "no-answer"
     assert "usage: serve" in answers.failure.what
     assert count.read_text() == "x\nx\n"
+
+
+KILLED = """
+import os, signal, time
+from ci_gpu.payload import Fact
+def check_first(device):
+    yield Fact("there", True)
+def check_killed(device):
+    with open({mark!r}, "a") as file:
+        file.write("x")
+    if os.path.getsize({mark!r}) <= {times}:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(1000)
+    yield Fact("there", True)
+"""
+
+
+@pytest.mark.parametrize(("times", "kind", "outcomes"), [(1, "", ["passed"] * 2), (9, "killed", ["passed"])])
+def test_a_check_whose_container_is_killed_from_outside_is_tried_once_more(
+    tmp_path: Path, times: int, kind: str, outcomes: list[str]
+) -> None:
+    mark = tmp_path / "mark"
+    answers = guest.examine(visit(KILLED.format(mark=str(mark), times=times)), Recorder())
+
+    assert [result.outcome for result in answers.results] == outcomes
+    assert mark.stat().st_size == 2
+    failure = answers.failure
+    assert (failure.kind if failure else "") == kind
+    assert failure is None or (failure.exit_code == 3 and "faults.killed" in failure.what)
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "exit_code"),
+    [
+        (Ending(code=137), "killed", 3),
+        (Ending(code=137, out_of_memory=True), "out-of-memory", 3),
+        (Ending(code=1), "container-died", 4),
+        (Ending(code=137, timed_out=True), "container-died", 4),
+    ],
+)
+def test_who_ends_containers_between_two_checks(
+    monkeypatch: pytest.MonkeyPatch, ending: Ending, kind: str, exit_code: int
+) -> None:
+    """The end is a value here: no check is open at that moment for as long as a test could need to kill by."""
+
+    def ended(visit: object, payload: object, transcript: Transcript, watch: object) -> Ending:
+        transcript.environment = Environment("3.12.0", "x86_64", "2.9.0")
+        return ending
+
+    monkeypatch.setattr(guest, "_converse", ended)
+    failure = guest.examine(visit(FAULTS, wanted=("faults.passes",)), Recorder()).failure
+
+    assert failure is not None
+    assert (failure.kind, failure.exit_code) == (kind, exit_code)
+    assert ("outside" in failure.why + failure.what) is (kind == "killed")

@@ -311,7 +311,7 @@ CHECK: dict[str, State] = {
     "the container is killed: out of memory": image(
         "out-of-memory", docker={"state": {"OOMKilled": True}}, env=check("kill")
     ),
-    "the container is killed": image("container-died", docker={}, env=check("kill")),
+    "the container is killed, again and again": runner("killed", "SIGKILL", docker={}, env=check("kill")),
     "a tag that lies": image(
         "wrong",
         "the tag says CUDA 12.6",
@@ -353,7 +353,7 @@ def test_the_exit_code_the_party_and_the_only_reason(
     assert reasons[0].remedy or state.kind in NO_REMEDY
 
 
-NO_REMEDY = ("wrong", "impossible-metric", "all-skipped", "gpu-untouched", "out-of-memory", "container-died")
+NO_REMEDY = ("wrong", "impossible-metric", "all-skipped", "gpu-untouched", "out-of-memory")
 """Reasons whose message is all that there is to say."""
 
 
