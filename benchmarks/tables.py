@@ -8,7 +8,7 @@ from typing import Any
 
 from counted import Counted
 from protocol import ALIKE, BETTER, EXTENDED, FINER, FIRST_LOOK, OURS, SIX_ONLY
-from simulated import BY_NOISE, EFFECTS
+from simulated import BY_NOISE, EFFECTS, WAVES
 
 WRONG = "ci-gpu calls it unchanged"  # the other mistake that can be made
 LIMIT = 0.01
@@ -19,12 +19,14 @@ WANTED = [f"{effect:g}" for effect in EFFECTS]
 def claims(found: dict[str, Any]) -> dict[str, Any]:
     """What we say of ourselves, and whether these numbers bear it out."""
     alarms = {world: counted[OURS] for world, counted in found["alarms"].items()}
-    worst = max(alarms, key=lambda world: alarms[world].above)
+    swinging = max((world.name for world in WAVES), key=lambda world: alarms[world].above)
+    worst = max(set(alarms) - {world.name for world in WAVES}, key=lambda world: alarms[world].above)
     three = found["detections"][BY_NOISE[1].name]["0.03"]
     seen = {"at the first look": FIRST_LOOK, "after six pairs and no more": SIX_ONLY, "confirmed": OURS}
     return {
         "worst false alarms": [worst, alarms[worst].rate, alarms[worst].above],
-        "at most 1 % of suites with a false alarm, in every world": alarms[worst].above <= LIMIT,
+        "worst where the machine swings in step": [swinging, alarms[swinging].rate, alarms[swinging].above],
+        "at most 1 % of suites with a false alarm, in every world that does not": alarms[worst].above <= LIMIT,
         **{f"at least 99 % of +3 % seen at 0.5 %, {when}": three[name].below >= 0.99 for when, name in seen.items()},
         "as quiet in every world, and sees more": list(_better(found, OURS)),
         "as quiet in one world alone, and sees more there": list(_better_somewhere(found)),
@@ -130,12 +132,14 @@ def _number(rate: float) -> str:
 def _claims_text(found: dict[str, Any]) -> str:
     made = claims(found)
     world, rate, above = made["worst false alarms"]
+    swinging, often, at_most = made["worst where the machine swings in step"]
     everywhere = _list(made["as quiet in every world, and sees more"])
     somewhere = _list(made["as quiet in one world alone, and sees more there"])
     named = ((source, [name for name, _, at in found["rules"] if at == source]) for _, _, source in found["rules"])
     sources = "".join(f"\n- {'; '.join(names)}: {source}" for source, names in dict(named).items())
     return (
-        f"Our worst column: {_number(rate)} % of suites ({world}; upper 95 % bound {100 * above:.2f} %).\n\n"
+        f"Our worst column: {_number(rate)} % of suites ({world}; upper 95 % bound {100 * above:.2f} %); where the "
+        f"machine swings in step with the processes, {_number(often)} % ({swinging}; {100 * at_most:.2f} %).\n\n"
         f"Rules with at most 1 % false alarms in every column that see more than ours in any, beyond chance: "
         f"{everywhere}\n\nRules with at most 1 % in one column that see more than ours in that one: {somewhere}\n\n"
         f"Where the rules come from:\n{sources}"
