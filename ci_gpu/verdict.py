@@ -126,7 +126,7 @@ def _folded(reasons: Iterable[Reason]) -> Iterator[Reason]:
 
 def _of_one_cause(group: list[Reason]) -> Reason:
     """The reason that tells most speaks for all; where no check bears the cause itself, the cause does."""
-    bearer = next((reason for reason in group if reason.kind != cuda_errors.NOT_MADE), None)
+    bearer = next((reason for reason in group if reason.kind != cuda_errors.NOT_MADE or not reason.cause), None)
     if bearer is None:
         cause = cuda_errors.CAUSES[group[0].cause]
         bearer = msgspec.structs.replace(group[0], kind=cause.id, subject="", message=cause.meaning)

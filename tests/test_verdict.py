@@ -180,6 +180,19 @@ def test_a_metric_that_cannot_be_true_is_not_held_against_a_bound_as_well() -> N
     assert kinds(judge(report)) == ["impossible-metric"]
 
 
+@pytest.mark.parametrize("cause", ["", "out-of-memory", "bogus", "no-driver"])
+@pytest.mark.parametrize("kind", ["not-made", "wrong", "cuda-error", ""])
+def test_any_kind_with_any_cause_is_a_reason(kind: str, cause: str) -> None:
+    """A file, a forged event and a user's check may say either without the other."""
+    found = verdict(
+        image(result(outcome="error", kind=kind, cause=cause), result("a.b", "error", kind=kind, cause=cause))
+    )
+
+    assert found.exit_code in (1, 3)
+    assert {reason.subject for reason in found.reasons} <= {"", "matmul.float32", "a.b"}
+    assert found.reasons
+
+
 def test_a_skip_is_neither_a_pass_nor_a_touch_and_the_first_tells_why() -> None:
     skipped = (result("a.a", "skipped", message="no"), result("a.b", "skipped", message="neither", used_gpu=False))
     (reason,) = verdict(image(*skipped)).reasons
