@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from ci_gpu.errors import CiGpuError, ImageError, IncompatibleError, RunnerError
 
 NO_PROGRAM = (126, 127)
 """Exit codes of an engine whose container has no such program (or a file that is none)."""
 
-_CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
-    (
+_ENGINES = (125, *NO_PROGRAM)
+"""Exit codes of an engine that could not start the container; any other is the program's own."""
+
+_CLIENT = (
+    "docker: ",
+    "error response from daemon",
+    "cannot connect to the docker daemon",
+    "permission denied while trying",
+)
+_RUNTIME = "exec /"
+"""How lines begin that are the engine's although the exit code is not: docker's client ends with 1, too."""
+
+_GENERATE = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml, then nvidia-ctk cdi list shows the names"
+
+
+class _Cause(NamedTuple):
+    """What an engine's words mean. The first group of the pattern that matched is put into ``what``."""
+
+    pattern: str
+    error: type[CiGpuError]
+    kind: str
+    what: str
+    why: str
+    remedy: str
+
+
+_CAUSES = (
+    _Cause(
         r"unsatisfied condition: ([^\n,\"]{1,300})",
         IncompatibleError,
         "driver-too-old",
@@ -18,7 +45,7 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "the image carries NVIDIA_REQUIRE_CUDA, and the NVIDIA container toolkit compared it with the host's driver",
         "update the driver on the runners, or choose an image built for an older CUDA",
     ),
-    (
+    _Cause(
         r"could not select device driver|unknown runtime specified nvidia|unknown or invalid runtime name: nvidia",
         RunnerError,
         "gpu-runtime-missing",
@@ -26,23 +53,50 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "the NVIDIA container toolkit is not installed, or the engine was not told about it",
         "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
     ),
-    (
-        r"unresolvable CDI devices ([^\s\"]{1,300})|CDI device injection failed",
+    _Cause(
+        r"unresolvable CDI devices ([^\s\"]{1,300})|CDI device injection failed: ([^\n]{1,300})",
         RunnerError,
         "cdi-unresolved",
         "the engine knows no CDI device {0}",
         "the CDI description is missing, or older than the driver or the MIG layout",
-        "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml, then nvidia-ctk cdi list shows the names",
+        _GENERATE,
     ),
-    (
-        r"nvidia-container-cli: ([^\n]{1,300})|NVML: [^\n]",
+    _Cause(
+        r"failed to parse CDI spec \"?([^\s\":]{1,300})",
+        RunnerError,
+        "cdi-unreadable",
+        "the engine cannot read the CDI description {0}",
+        "a newer NVIDIA container toolkit wrote it in a version of the format that this engine does not know",
+        "update the engine, or write the description with a toolkit of the engine's age; nvidia-ctk --version shows it",
+    ),
+    _Cause(
+        r"stat (nvidia\.com/gpu=[^\s:]{1,100}): no such file",
+        RunnerError,
+        "cdi-unsupported",
+        "the engine takes the CDI device {0} for a path",
+        "podman reads CDI descriptions from version 4.1 on",
+        "update podman, or choose --engine docker",
+    ),
+    _Cause(
+        r"CDI host device \"?([^\s\":]{1,300})"
+        r"|(?:mounting|mount|stat) \"?(/[^\s\":]{1,200}/lib(?:cuda|nvidia)[^\s\":]{1,100})[^\n]{1,600}no such file"
+        r"|stat \"?(/dev/nvidia[^\s\":]{0,60})\"?: no such file",
+        RunnerError,
+        "cdi-stale",
+        "the CDI description names {0}, which is not on this machine",
+        "the driver was updated, or GPUs changed, after the description was made",
+        _GENERATE,
+    ),
+    _Cause(
+        r"nvidia-container-cli: ([^\n]{1,300})|(failed to initialize NVML[^\n]{1,300})"
+        r"|(error executing hook [^\n]{0,200}nvidia[^\n]{1,200})",
         RunnerError,
         "gpu-hook-failed",
         "the NVIDIA container toolkit could not prepare the GPU: {0}",
-        "the driver on the host is not loaded, or does not answer",
-        "run nvidia-smi on the host; after a driver upgrade, reboot it",
+        "the driver on the host is not loaded or does not answer, or a hook of the toolkit's could not write",
+        "run nvidia-smi on the host; after a driver upgrade, reboot it; where podman runs containers by crun, try runc",
     ),
-    (
+    _Cause(
         r"cannot connect to the docker daemon|permission denied.{0,300}docker\.sock|connect: no such file",
         RunnerError,
         "engine-down",
@@ -50,7 +104,7 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "its service is not running, or this user may not talk to it",
         "start it (sudo systemctl start docker), or add the user to its group; --engine podman needs no service",
     ),
-    (
+    _Cause(
         r"no space left on device",
         RunnerError,
         "no-space",
@@ -58,7 +112,7 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
         "images of several gigabytes pile up on a runner",
         "docker system df shows what takes the room",
     ),
-    (
+    _Cause(
         r"exec format error",
         RunnerError,
         "wrong-platform",
@@ -71,11 +125,9 @@ _CAUSES: tuple[tuple[str, type[CiGpuError], str, str, str, str], ...] = (
 
 def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) -> CiGpuError:
     """The error for a container that ended before the payload said hello."""
-    for pattern, error, kind, what, why, remedy in _CAUSES:
-        match = re.search(pattern, stderr, re.IGNORECASE)
-        if match:
-            detail = next((group for group in match.groups() if group), "of that name")
-            return error(what.format(detail.strip()[:300]), why=why, remedy=remedy, kind=kind)
+    known = _known(returncode, stderr)
+    if known:
+        return known
     if returncode == 125 or _is_engine_s_own(returncode, stderr):
         return _refused(stderr)
     if returncode in NO_PROGRAM:
@@ -87,7 +139,25 @@ def lacks_program(returncode: int, stderr: str) -> bool:
     """Whether another interpreter may be tried: nothing but the program was missing."""
     if returncode not in NO_PROGRAM or _is_engine_s_own(returncode, stderr):
         return False
-    return not any(re.search(cause[0], stderr, re.IGNORECASE) for cause in _CAUSES)
+    return _known(returncode, stderr) is None
+
+
+def _known(returncode: int, stderr: str) -> CiGpuError | None:
+    text = _engine_s_words(returncode, stderr)
+    for cause in _CAUSES:
+        match = re.search(cause.pattern, text, re.IGNORECASE)
+        if match:
+            detail = next((group for group in match.groups() if group), "").strip(" .\n")
+            return cause.error(cause.what.format(detail[:300]), why=cause.why, remedy=cause.remedy, kind=cause.kind)
+    return None
+
+
+def _engine_s_words(returncode: int, stderr: str) -> str:
+    """Without what the image printed, as far as that can be told: a program that ran ends with a code of its own."""
+    if returncode in _ENGINES:
+        return stderr
+    lines = stderr.splitlines()
+    return "\n".join(line for line in lines if line.lower().startswith((*_CLIENT, _RUNTIME)))
 
 
 def _is_engine_s_own(returncode: int, stderr: str) -> bool:

@@ -8,6 +8,8 @@ from ci_gpu.diagnosis import lacks_program, start_failure
 
 HOOK = "docker: Error response from daemon: failed to create task for container: OCI runtime create failed: "
 
+OLD = "/usr/lib/x86_64-linux-gnu/libcuda.so.535.54.03"
+
 SAYINGS = {
     "the driver is too old for the image": (
         125,
@@ -38,6 +40,55 @@ SAYINGS = {
         3,
         "nvidia.com/gpu=all",
     ),
+    "a CDI description from before a driver's upgrade names a device (nvidia-container-toolkit#885)": (
+        126,
+        "Error: setting up CDI devices: failed to inject devices: failed to stat CDI host device "
+        '"/dev/dri/renderD129": no such file or directory',
+        "cdi-stale",
+        3,
+        "/dev/dri/renderD129",
+    ),
+    "a CDI description from before a driver's upgrade names a library": (
+        126,
+        "Error: runc: runc create failed: unable to start container process: error during container init: error "
+        f'mounting "{OLD}" to rootfs at "{OLD}": stat {OLD}: no such file or directory: OCI runtime attempted to '
+        "invoke a command that was not found",
+        "cdi-stale",
+        3,
+        "libcuda.so.535.54.03",
+    ),
+    "the engine takes a CDI device for a path (nvidia-container-toolkit#63)": (
+        125,
+        "Error: stat nvidia.com/gpu=0: no such file or directory",
+        "cdi-unsupported",
+        3,
+        "nvidia.com/gpu=0",
+    ),
+    "the CDI description is newer than the engine (nvidia-container-toolkit#1860)": (
+        125,
+        'Error: setting up CDI devices: failed to parse CDI Spec "/etc/cdi/nvidia.yaml": error unmarshaling JSON: '
+        'while decoding JSON: json: unknown field "additionalGids"',
+        "cdi-unreadable",
+        3,
+        "/etc/cdi/nvidia.yaml",
+    ),
+    "docker names the CDI device after its own words": (
+        125,
+        "docker: Error response from daemon: CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=7.",
+        "cdi-unresolved",
+        3,
+        "nvidia.com/gpu=7",
+    ),
+    "a hook of the toolkit's ends with an error (containers/crun#667)": (
+        126,
+        "Error: OCI runtime error: error executing hook `/usr/bin/nvidia-container-runtime-hook` (exit code: 1)",
+        "gpu-hook-failed",
+        3,
+        "nvidia-container-runtime-hook",
+    ),
+    "an image that speaks of NVML": (1, "my-app: NVML: initialised late", "no-answer", 4, "NVML"),
+    "an image whose own disk is full": (1, "OSError: [Errno 28] No space left on device", "no-answer", 4, "Errno 28"),
+    "an image that looks for a socket": (1, "redis: connect: no such file or directory", "no-answer", 4, "redis"),
     "the driver on the host is gone": (
         125,
         HOOK + "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.",
@@ -97,6 +148,22 @@ def test_only_a_missing_program_lets_us_try_another_interpreter() -> None:
     assert lacks_program(*SAYINGS["no Python by docker"][:2])
     assert not lacks_program(*SAYINGS["podman knows no CDI device"][:2])
     assert not lacks_program(*SAYINGS["a silent death"][:2])
+
+
+def test_what_the_engine_could_not_hand_over_is_no_missing_program() -> None:
+    """podman ends with 126 for both, and says "no such file" for both."""
+    handing = [code_and_text[:2] for code_and_text in SAYINGS.values() if code_and_text[2].startswith(("cdi-", "gpu-"))]
+
+    assert len(handing) > 6
+    assert [each for each in handing if lacks_program(*each)] == []
+
+
+def test_after_a_driver_s_upgrade_the_remedy_makes_the_description_anew() -> None:
+    error = start_failure(
+        *SAYINGS["a CDI description from before a driver's upgrade names a library"][:2], entrypoint=()
+    )
+
+    assert "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml" in error.remedy
 
 
 def test_what_the_image_says_is_cut_to_a_bearable_length() -> None:
