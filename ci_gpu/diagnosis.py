@@ -54,7 +54,8 @@ _CAUSES = (
         "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
     ),
     _Cause(
-        r"unresolvable CDI devices ([^\s\"]{1,300})|CDI device injection failed: ([^\n]{1,300})",
+        r"unresolvable CDI devices ([^\s\"]{1,300})|CDI device injection failed: ([^\n]{1,300})"
+        r"|failed to discover GPU vendor from CDI: ([^\n]{1,300})",
         RunnerError,
         "cdi-unresolved",
         "the engine knows no CDI device {0}",
@@ -79,13 +80,22 @@ _CAUSES = (
     ),
     _Cause(
         r"CDI host device \"?([^\s\":]{1,300})"
-        r"|(?:mounting|mount|stat) \"?(/[^\s\":]{1,200}/lib(?:cuda|nvidia)[^\s\":]{1,100})[^\n]{1,600}no such file"
+        r"|(?:mounting|cannot stat|stat'ing file) [\"`]?(/[^\s\"`:]{1,200}/lib[^\s\"`:/]{0,60}(?:cuda|nvidia)"
+        r"[^\s\"`:/]{1,60})[^\n]{1,600}no such file"
         r"|stat \"?(/dev/nvidia[^\s\":]{0,60})\"?: no such file",
         RunnerError,
         "cdi-stale",
         "the CDI description names {0}, which is not on this machine",
         "the driver was updated, or GPUs changed, after the description was made",
         _GENERATE,
+    ),
+    _Cause(
+        r"runtime hook directly [^\n]{0,200}is not supported",
+        RunnerError,
+        "gpu-mode-unsupported",
+        "this machine does not hand over GPUs by docker's --gpus",
+        "a Jetson, or a container toolkit in csv mode, knows the runtime nvidia alone",
+        "sudo nvidia-ctk runtime configure --runtime=docker --set-as-default && sudo systemctl restart docker",
     ),
     _Cause(
         r"nvidia-container-cli: ([^\n]{1,300})|(failed to initialize NVML[^\n]{1,300})"

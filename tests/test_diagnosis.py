@@ -8,6 +8,7 @@ from ci_gpu.diagnosis import lacks_program, start_failure
 
 HOOK = "docker: Error response from daemon: failed to create task for container: OCI runtime create failed: "
 
+NO_SUCH_FILE = ": No such file or directory: OCI runtime attempted to invoke a command that was not found"
 OLD = "/usr/lib/x86_64-linux-gnu/libcuda.so.535.54.03"
 
 SAYINGS = {
@@ -57,6 +58,45 @@ SAYINGS = {
         3,
         "libcuda.so.535.54.03",
     ),
+    "crun cannot find a library of the old driver (nvidia-container-toolkit#450)": (
+        127,
+        "Error: crun: cannot stat `/lib64/libEGL_nvidia.so.550.54.14`" + NO_SUCH_FILE,
+        "cdi-stale",
+        3,
+        "libEGL_nvidia.so.550.54.14",
+    ),
+    "crun cannot find one in other words (Igalia/webkit-container-sdk#23)": (
+        127,
+        "Error: unable to start container: crun: error stat'ing file /lib/x86_64-linux-gnu/libEGL_nvidia.so.535.161.07"
+        + NO_SUCH_FILE,
+        "cdi-stale",
+        3,
+        "libEGL_nvidia.so.535.161.07",
+    ),
+    "nvidia-ctk as a hook (NixOS/nixpkgs#278969)": (
+        126,
+        'Error: OCI runtime error: crun: {"msg":"error executing hook `/run/current-system/sw/bin/nvidia-ctk` '
+        '(exit code: 1)"',
+        "gpu-hook-failed",
+        3,
+        "nvidia-ctk",
+    ),
+    "docker finds no CDI description (ShaneIsrael/fireshare#689)": (
+        125,
+        "docker: Error response from daemon: failed to discover GPU vendor from CDI: no known GPU vendor found",
+        "cdi-unresolved",
+        3,
+        "no CDI device",
+    ),
+    "a Jetson is handed over by its runtime alone (dusty-nv/jetson-containers#1577)": (
+        125,
+        "docker: Error response from daemon: invoking the NVIDIA Container Runtime Hook directly (e.g. specifying the "
+        "docker --gpus flag) is not supported. Please use the NVIDIA Container Runtime",
+        "gpu-mode-unsupported",
+        3,
+        "--gpus",
+    ),
+    "an image with a condition of its own": (1, "pip: unsatisfied condition: foo>=2", "no-answer", 4, "foo>=2"),
     "the engine takes a CDI device for a path (nvidia-container-toolkit#63)": (
         125,
         "Error: stat nvidia.com/gpu=0: no such file or directory",

@@ -43,6 +43,8 @@ def _wrong_cuda(promise: Promise, found: Environment, tag: str) -> str:
     if not promise.cuda or any(inside[: len(wanted)] == wanted for wanted in promise.cuda):
         return ""
     if not inside and "+rocm" not in found.torch:
+        if re.search(r"(?<![a-z0-9])cpu(?![a-z0-9])", tag):
+            return ""
         return f"torch {found.torch} is a CPU build under the tag {tag!r}"
     said = " or ".join(".".join(map(str, wanted)) for wanted in promise.cuda)
     return f"the tag says CUDA {said}, torch was built for {found.torch_cuda or 'ROCm'}"
@@ -95,8 +97,8 @@ _LEADING_TORCH = re.compile(r"v?(\d+\.\d+(?:\.\d+)?(?:\.dev\d+)?)[-_]cuda\d[\d.]
 """The form of PyTorch's own images."""
 
 _NAMED_TORCH = re.compile(
-    r"(?<![a-z0-9])(?:pytorch|torch|pth|pt)"
-    r"(?:[-_]?(?:release[-_])?v?(\d\.\d+(?:\.\d+)?(?:\.dev\d+)?)|(\d{2,4}))(?![\d]|\.\d)"
+    r"(?<![a-z0-9])(?:(?:pytorch|torch|pth)(?:[-_]?(?:release[-_])?v?(?=\d\.))?|pt[-_]?(?=\d\.)|pt)"
+    r"(?:(\d\.\d+(?:\.\d+)?(?:\.dev\d+)?)|([12]\d{1,2}))(?![\d]|\.\d)"
 )
 """``torch2.9``, ``pytorch-2.9.0``, ``torch291``. A two-digit major is the date of an NGC release, not a torch."""
 
@@ -149,7 +151,7 @@ def _cuda_numbers(digits: str, minor: Optional[str]) -> Numbers:
     """``12`` and ``8``; without dots ``128``, ``1281``, ``92``, or a major alone."""
     if minor is not None:
         return int(digits), int(minor)
-    if len(digits) in (3, 4):
+    if len(digits) == 3 or (len(digits) == 4 and int(digits[:2]) >= 11):
         return int(digits[:2]), int(digits[2])
     if len(digits) == 2 and digits[0] != "1":
         return int(digits[0]), int(digits[1])
@@ -158,7 +160,7 @@ def _cuda_numbers(digits: str, minor: Optional[str]) -> Numbers:
 
 def _torchs_part(repository: str, tag: str, how: str, cuda: Numbers) -> Numbers:
     """As much of it as is torch's. ``cuda12.5`` often is the toolkit of the base image, on which torch brings its own
-    minor version along: where the tag names the distribution, or no torch was published for that CUDA.
+    minor version along; and so is a CUDA that no torch was published for.
     """
     if _leading_torch(repository, tag):
         return cuda
@@ -167,14 +169,25 @@ def _torchs_part(repository: str, tag: str, how: str, cuda: Numbers) -> Numbers:
 
 
 def _is_of_base(repository: str, tag: str, how: str) -> bool:
+    """Spelled ``cuda`` it is that of the base image, where another version or a distribution stands beside it and
+    nothing speaks of a torch.
+    """
     if _NOT_OF_TORCH.search(repository + ":" + tag):
         return True
-    return how == "cuda" and "torch" not in repository and _DISTRIBUTION.search(tag) is not None
+    beside = not tag.startswith("cuda") or _DISTRIBUTION.search(tag) is not None
+    return how == "cuda" and beside and not _is_about_torch(repository, tag)
+
+
+def _is_about_torch(repository: str, tag: str) -> bool:
+    """Whether the numbers of the tag are those of a torch: it names one, or the image is called pytorch."""
+    return bool(_torch(repository, tag)) or re.search(r"(^|/)(py)?torch(-\w+)?$", repository) is not None
 
 
 def _cudnn(repository: str, tag: str) -> Numbers:
     match = re.search(r"cudnn[-_]?v?(\d{1,2})(?![\d])((?:\.\d+)*)", tag)
-    if not match or ("torch" not in repository and (_DISTRIBUTION.search(tag) or _NOT_OF_TORCH.search(repository))):
+    named = (how for how, *_ in _NAMED_CUDA.findall(tag))
+    of_base = _DISTRIBUTION.search(tag) is not None and not _is_about_torch(repository, tag)
+    if not match or of_base or any(_is_of_base(repository, tag, how) for how in named):
         return ()
     return _numbers(match.group(1) + match.group(2))
 

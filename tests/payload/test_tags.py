@@ -152,6 +152,14 @@ def test_a_lie_is_told(reference: str, torch: str, cuda: str, cudnn: str, says: 
         ("acme/app:cpu", "2.9.0+cpu", "", ""),
         ("acme/app:rocm6.4", "2.9.0+rocm6.4", "", ""),
         ("", "2.9.0", "", ""),
+        ("runpod/worker-v1-vllm:v2.7.0stable-cuda12.1.0", "2.7.0+cu126", "12.6", ""),
+        ("vastai/base-image:cuda-12.4.1-cudnn-devel-ubuntu22.04-py310", "2.6.0+cu126", "12.6", ""),
+        ("ghcr.io/ai-dock/python:3.10-v2-cuda-12.1.1-cudnn8-runtime-22.04", "2.6.0+cu126", "12.6", "91002"),
+        ("team/torchserve:1.0-cuda12.1.1-ubuntu22.04", "2.6.0+cu126", "12.6", ""),
+        ("acme/model:pt2410", "2.6.0+cu126", "12.6", ""),
+        ("acme/model:cuda-1024", "2.6.0+cu126", "12.6", ""),
+        ("acme/model:ptv1.2", "2.6.0+cu126", "12.6", ""),
+        ("acme/model:cuda12-cpu-fallback", "2.6.0+cpu", "", ""),
     ],
 )
 def test_what_a_tag_does_not_promise_is_no_lie(reference: str, torch: str, cuda: str, cudnn: str) -> None:
@@ -196,7 +204,7 @@ def test_a_cuda_is_torch_s_to_the_minor_only_where_torch_was_published_for_it(cu
     major, minor = map(int, cuda.split("."))
     expected = (major, minor) if cuda in WHEELS.split(" ") else (major,)
 
-    assert promises(f"someone/app:1-cuda{cuda}").cuda == (expected,)
+    assert promises(f"someone/app:cuda{cuda}").cuda == (expected,)
 
 
 def test_a_tag_is_read_apart_from_its_repository_and_cudnn_has_no_three_digits() -> None:
