@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ci_gpu.errors import ImageError
+from ci_gpu.payload.cuda_errors import CAUSES
 from ci_gpu.payload.telemetry import REASONS, VIOLATIONS
 from ci_gpu.payload.wire import (
     ERROR,
@@ -134,6 +135,8 @@ def _decode(text: str) -> Event:
 def _check_result(result: CheckResult) -> None:
     if result.outcome not in OUTCOMES:
         raise _damaged(f"the outcome {result.outcome[:40]!r}")
+    if result.cause and result.cause not in CAUSES:
+        raise _damaged(f"the cause {result.cause[:40]!r}")
     if not re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", result.check):
         raise _damaged(f"the check id {result.check[:40]!r}")
     if not (math.isfinite(result.seconds) and result.seconds >= 0):

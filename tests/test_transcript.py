@@ -68,6 +68,7 @@ def test_a_whole_conversation_is_folded() -> None:
         (Bye(0),),
         (Started("a.one"), finished("a.one", outcome="splendid")),
         (Started("a.one"), finished("a.one", seconds=-1.0)),
+        (Started("a.one"), finished("a.one", outcome="error", cause="bogus")),
         (Watched(()),),
     ],
 )

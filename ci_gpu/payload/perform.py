@@ -111,7 +111,8 @@ def _sufficient(evidence: List[Any]) -> Dict[str, str]:
 
 
 def _failed(fail: Fail, outcome: str, kind: str) -> Dict[str, str]:
-    return {"outcome": outcome, "message": fail.message, "hint": fail.hint, "kind": kind, "cause": fail.cause}
+    cause = fail.cause if fail.cause in cuda_errors.CAUSES else ""  # a user's check may say anything
+    return {"outcome": outcome, "message": fail.message, "hint": fail.hint, "kind": kind, "cause": cause}
 
 
 def _broken(error: BaseException, device: str) -> Dict[str, str]:
