@@ -219,7 +219,7 @@ def _failure(visit: Visit, transcript: Transcript, ending: Ending) -> CiGpuError
 def _unusable(event: Unusable, device: str) -> CiGpuError:
     """The image's fault, unless torch itself is linked to a driver that this runner should have handed in."""
     message = event.message[: startup.MESSAGE_CHARACTERS]
-    cause = cuda_errors.classify(message) if event.reason == "torch-broken" and device == "cuda" else None
+    cause = cuda_errors.of_exception(message) if event.reason == "torch-broken" and device == "cuda" else None
     if cause and cause.party == cuda_errors.RUNNER:
         return RunnerError(message[:1000], why=cause.meaning, remedy=cause.remedy, kind=cause.id)
     broken = event.reason == "torch-broken"

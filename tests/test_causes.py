@@ -160,11 +160,14 @@ SAID: dict[str, tuple[str, int, str]] = {
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CheckResult]:
-    """What became of checks that raised these."""
-    lines = ["from ci_gpu.payload import Fact", "def check_good(device):", "    yield Fact('x', 1)"]
+    """What became of checks that raised these in a run on the GPU; of the last, which is not CUDA's, on the CPU."""
+    lines = ["from ci_gpu.payload import Fact, without_gpu", "def check_good(device):", "    yield Fact('x', 1)"]
     for number, (text, _, _) in enumerate(SAID.values()):
-        lines += [f"def check_case_{number}(device):", f'    raise RuntimeError("{text}{ASYNC}")']
-    return results(examined(tmp_path_factory.mktemp("said"), "\n".join(lines), device="cpu", checks=("planted",)))
+        lines += ["@without_gpu", f"def check_case_{number}(device):", f'    raise RuntimeError("{text}{ASYNC}")']
+    source, last = "\n".join(lines), f"planted.case_{len(SAID) - 1}"
+    of_cuda = examined(tmp_path_factory.mktemp("said"), source, device="cuda", checks=("planted",))
+    of_the_cpu = examined(tmp_path_factory.mktemp("cpu"), source, device="cpu", checks=(last,))
+    return {**results(of_cuda), last: results(of_the_cpu)[last]}
 
 
 def judged(*found: CheckResult) -> tuple[int, tuple[Reason, ...]]:

@@ -34,8 +34,27 @@ NOT_MADE = "not-made"
 
 
 def classify(error: str) -> Optional[Cause]:
-    """The cause of an error text; None for one that is not known."""
+    """The cause of an error text of the driver, NVML or torch's start; None for one that is not known."""
     return next((cause for cause in CAUSES.values() if cause.pattern and re.search(cause.pattern, error, re.I)), None)
+
+
+def of_exception(text: str) -> Optional[Cause]:
+    """The cause of an exception that any code may have raised: only what stands behind a name of CUDA's counts."""
+    named = _NAMES_CUDA.search(text)
+    return classify(text[named.start() :]) if named else None
+
+
+_NAMES_CUDA = re.compile(
+    r"CUDA (driver |runtime )?(error|failure):|\bError \[CUDA\]:|CUDA_ERROR_\w|cudaError[A-Z]|\bCU(BLAS|DNN)_STATUS_"
+    r"|(Failed to initialize )?NVML|NVRM: Xid|\b(torch|cuda)\.(AcceleratorError|OutOfMemoryError)|\bOutOfMemoryError\b"
+    # sentences of torch's own (c10/cuda/CUDAFunctions.cpp, c10/cuda/CUDACachingAllocator.cpp, torch/cuda/__init__.py)
+    r"|cudaGetDeviceCount\(\)|CUDA out of memory|CUDA unknown error|CUDA driver initialization failed"
+    r"|No (CUDA|HIP) GPUs are available|Found no NVIDIA driver|NVIDIA driver on your system is too old"
+    r"|not compiled with CUDA|module 'torch\._C' has no attribute '_cuda_"
+    # the loader's, and a code of CUDA's with the words that belong to it
+    r"|libcuda\.so\.1: cannot open|\bError 34: CUDA driver is a stub|\bError 802: system not yet"
+    r"|\bError 803: system has unsupported|\bError 804: forward compat"
+)
 
 
 def fallen(environment: Environment) -> Optional[Cause]:
@@ -62,7 +81,7 @@ CAUSES = _table(
     Cause(
         "cpu-build",
         IMAGE,
-        r"not compiled with CUDA|has no attribute '_cuda_",
+        r"not compiled with CUDA|module 'torch\._C' has no attribute '_cuda_",
         "torch was built without CUDA",
         "install the CUDA build of torch, and pin it: a later install from an index without CUDA replaces it",
     ),

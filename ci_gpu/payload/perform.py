@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 from dataclasses import asdict
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional
 
 from . import cuda_errors, probe
 from .needs import demand
@@ -119,12 +119,17 @@ def _broken(error: BaseException, device: str) -> Dict[str, str]:
     """An exception, with what its text means; where that says nothing, with why no GPU answers any more."""
     traceback.print_exception(type(error), error, error.__traceback__)
     text = last_line(error)
-    cause = cuda_errors.classify(text)
-    if cause is None and device == "cuda":
-        text, cause = _gone(text)
-    if cause is None:
-        kind = "cuda-error" if "CUDA error" in text or "AcceleratorError" in text else "exception"
-        return {"outcome": ERROR, "kind": kind, "message": text, "hint": "the log has the traceback"}
+    if device != "cuda":  # whatever its words are: no CUDA was used
+        return _unexplained(text, "exception")
+    cause = cuda_errors.of_exception(text)
+    return _explained(text, cause) if cause else _gone(error, text)
+
+
+def _unexplained(text: str, kind: str) -> Dict[str, str]:
+    return {"outcome": ERROR, "kind": kind, "message": text, "hint": "the log has the traceback"}
+
+
+def _explained(text: str, cause: cuda_errors.Cause) -> Dict[str, str]:
     return {
         "outcome": ERROR,
         "kind": "out-of-memory" if cause.id == "out-of-memory" else "cuda-error",
@@ -134,11 +139,26 @@ def _broken(error: BaseException, device: str) -> Dict[str, str]:
     }
 
 
-def _gone(text: str) -> Tuple[str, Optional[cuda_errors.Cause]]:
-    """Why no GPU answers any more, where that is what an error of another kind came from; else the error's own text."""
+def _gone(error: BaseException, text: str) -> Dict[str, str]:
+    """An error that says nothing of a cause: beside it why no GPU answers any more, which may be what it came from."""
+    kind = "cuda-error" if "CUDA error" in text or "AcceleratorError" in text else "exception"
     said = probe.gpu_error(sys.modules["torch"])
     cause = cuda_errors.classify(said)
-    return (said, cause) if cause else (text, None)
+    if cause is None:
+        return _unexplained(text, kind)
+    beside = f"(and no GPU answers: {said})"
+    if _may_be_of_the_gpu(error):
+        return _explained(f"{text.splitlines()[0]} {beside}", cause)
+    return _unexplained(f"{text} {beside}", kind)
+
+
+def _may_be_of_the_gpu(error: BaseException) -> bool:
+    """CUDA's errors are a RuntimeError, or come out of torch or our own checks; a failed assertion is a judgement."""
+    if isinstance(error, RuntimeError):
+        return True
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_in = str(frames[-1]) if frames else ""
+    return not isinstance(error, AssertionError) and raised_in.startswith(("torch.", f"{__package__}."))
 
 
 def _used_gpu() -> bool:

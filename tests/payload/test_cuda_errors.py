@@ -209,12 +209,65 @@ def test_an_error_by_its_number_or_by_words_without_a_name(text: str, cause: str
         "CUDA error: operation not permitted when stream is capturing",
         "CUDA error: operation not permitted on an event last recorded in a capturing stream",
         "AttributeError: module 'torch' has no attribute 'float8'",
+        "AttributeError: module 'my_ops' has no attribute '_cuda_kernel'",
         "ValueError: Error 8040 rows",
         "MemoryError: out of memory",
     ],
 )
 def test_what_is_not_known_is_not_explained(text: str) -> None:
     assert cuda_errors.classify(text) is None
+
+
+ENGLISH = (
+    "RuntimeError: integrity checks failed",
+    "RuntimeError: distributed store at 10.0.0.1: system not yet initialized",
+    "OSError: port 29500 is busy or unavailable",
+    "HTTPError: Error 803",
+    "RuntimeError: Error 802 from the store",
+    "RuntimeError: Error 804",
+    "RuntimeError: Error 999 from the service",
+    "TimeoutError: MPS client did not answer",
+    "AssertionError: expected driver/library version mismatch in fixtures",
+    "AttributeError: module 'my_ops' has no attribute '_cuda_kernel'",
+    "ImportError: cannot find libfoo, which is a stub library",
+    "ValueError: GPU is lost in translation",
+    "RuntimeError: the launch timed out and was terminated",
+    "RuntimeError: misaligned address in the ELF header",
+    "ValueError: invalid device function",
+    "RuntimeError: integrity checks failed\nthis is not a CUDA error",
+)
+"""What any program may say: the words of CUDA's errors without CUDA."""
+
+
+@pytest.mark.parametrize("text", ENGLISH)
+def test_the_words_of_an_exception_are_cuda_s_only_behind_a_name_of_cuda_s(text: str) -> None:
+    assert cuda_errors.of_exception(text) is None
+
+
+@pytest.mark.parametrize("text", [text for text, _, _ in START.values()])
+def test_an_exception_with_torch_s_own_sentence_is_explained(text: str) -> None:
+    for said in (text, f"RuntimeError: {text}"):
+        assert cuda_errors.of_exception(said) == cuda_errors.classify(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"torch.AcceleratorError: CUDA error: {text}\nCUDA kernel errors might be asynchronous" for text in LATER),
+        *(f"RuntimeError: Triton Error [CUDA]: {text}" for text in LATER if cuda_errors.classify(text)),
+        *(text for text in ELSEWHERE if "RM has" not in text),
+        "NVMLError_GpuIsLost: GPU is lost",
+        "RuntimeError: Error 802: system not yet initialized",
+        "RuntimeError: Error 34: CUDA driver is a stub library",
+    ],
+)
+def test_an_exception_that_names_cuda_is_explained_as_its_words_are(text: str) -> None:
+    assert cuda_errors.of_exception(text) == cuda_errors.classify(text) is not None
+
+
+@pytest.mark.parametrize("name", [name for names in NAMED.values() for name in names.split()])
+def test_an_exception_with_the_name_of_an_error_is_explained(name: str) -> None:
+    assert cuda_errors.of_exception(f"RuntimeError: failed with {name}") == cuda_errors.classify(name) is not None
 
 
 def environment(**fields: Any) -> Environment:

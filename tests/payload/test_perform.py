@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,3 +40,53 @@ def test_a_cause_that_is_no_id_of_ours_does_not_leave_the_image(kind: type[Fail]
 
     assert found.message == "x"
     assert found.cause == (cause if cause in cuda_errors.CAUSES else "")
+
+
+@pytest.mark.parametrize("text", ["CUDA error: uncorrectable ECC error encountered", "CUDA out of memory."])
+def test_on_the_cpu_no_error_is_cuda_s(text: str) -> None:
+    found = raised(RuntimeError(text))
+
+    assert (found.outcome, found.kind, found.cause) == ("error", "exception", "")
+    assert found.message == f"RuntimeError: {text}"
+
+
+NO_GPU = "No CUDA GPUs are available"
+
+
+@pytest.fixture
+def gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch says where the GPU went away: as `probe.gpu_error` finds it (torch/cuda/__init__.py, `_lazy_init`)."""
+    monkeypatch.setattr(perform.probe, "gpu_error", lambda torch: NO_GPU)
+
+
+@pytest.mark.usefixtures("gone")
+def test_an_error_of_a_check_is_told_beside_why_no_gpu_answers() -> None:
+    found = raised(RuntimeError("the stream broke off"), "cuda")
+
+    assert found.message.startswith(f"RuntimeError: the stream broke off (and no GPU answers: {NO_GPU})")
+    assert found.cause == "no-gpu"
+
+
+@pytest.mark.usefixtures("gone")
+@pytest.mark.parametrize("error", [AssertionError("3 is not 4"), KeyError("rows"), FileNotFoundError("model.bin")])
+def test_an_error_that_no_gpu_can_cause_stays_the_check_s_own(error: Exception) -> None:
+    found = raised(error, "cuda")
+
+    assert str(error) in found.message
+    assert f"(and no GPU answers: {NO_GPU})" in found.message
+    assert (found.kind, found.cause) == ("exception", "")
+
+
+@pytest.mark.usefixtures("gone")
+def test_an_error_from_within_torch_or_our_own_code_may_be_of_the_gpu_and_torch_s_assert_close_is_not() -> None:
+    import torch
+
+    def of(function: Callable[[], Any]) -> str:
+        try:
+            function()
+        except Exception as error:
+            return raised(error, "cuda").cause
+        raise AssertionError("it raised nothing")
+
+    assert of(lambda: torch.nn.functional.interpolate(torch.ones(1, 1, 1))) == "no-gpu"
+    assert of(lambda: torch.testing.assert_close(torch.ones(1), torch.zeros(1))) == ""

@@ -34,9 +34,9 @@ def _kill(_):
 
 
 def _vanish(_):
-    """As where a list of GPUs is empty, which was not when the run began."""
+    """As where a call of torch's finds no GPU that was there when the run began, and says it in words of its own."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    raise IndexError("tuple index out of range")
+    raise RuntimeError("the device is not there")
 
 
 ENDS = {

@@ -289,7 +289,7 @@ CHECK: dict[str, State] = {
         "gpu-busy", env=check("raise:CUDA error: CUDA-capable device(s) is/are busy or unavailable")
     ),
     "the GPU is gone when a check looks for it": runner(
-        "no-gpu", "No CUDA GPUs are available (CUDA works and no GPU is visible)", env=check("vanish")
+        "no-gpu", "not there (and no GPU answers: No CUDA GPUs are available)", env=check("vanish")
     ),
     "a link between GPUs fails": runner(
         "nvlink-error", env=check("raise:CUDA error: uncorrectable NVLink error detected during the execution")
