@@ -151,11 +151,15 @@ def _cuda_numbers(digits: str, minor: Optional[str]) -> Numbers:
     """``12`` and ``8``; without dots ``128``, ``1281``, ``92``, or a major alone."""
     if minor is not None:
         return int(digits), int(minor)
-    if len(digits) == 3 or (len(digits) == 4 and int(digits[:2]) >= 11):
-        return int(digits[:2]), int(digits[2])
+    if len(digits) in (3, 4):
+        return (int(digits[:2]), int(digits[2])) if re.match(_UNDOTTED, digits) else ()
     if len(digits) == 2 and digits[0] != "1":
         return int(digits[0]), int(digits[1])
     return (int(digits),) if len(digits) < 3 else ()
+
+
+_UNDOTTED = r"1[0-4]\d$|1[1-4]\d\d$"
+"""``128`` and ``1281``: a third number came with CUDA 11. Other numbers of that length are of something else."""
 
 
 def _torchs_part(repository: str, tag: str, how: str, cuda: Numbers) -> Numbers:
@@ -169,13 +173,17 @@ def _torchs_part(repository: str, tag: str, how: str, cuda: Numbers) -> Numbers:
 
 
 def _is_of_base(repository: str, tag: str, how: str) -> bool:
-    """Spelled ``cuda`` it is that of the base image, where another version or a distribution stands beside it and
-    nothing speaks of a torch.
+    """Spelled ``cuda`` it is that of the base image, where another version or a distribution stands beside it, or more
+    behind a toolkit's full version, and nothing speaks of a torch.
     """
     if _NOT_OF_TORCH.search(repository + ":" + tag):
         return True
-    beside = not tag.startswith("cuda") or _DISTRIBUTION.search(tag) is not None
-    return how == "cuda" and beside and not _is_about_torch(repository, tag)
+    beside = not tag.startswith("cuda") or _DISTRIBUTION.search(tag) or re.match(_TOOLKIT, tag)
+    return how == "cuda" and bool(beside) and not _is_about_torch(repository, tag)
+
+
+_TOOLKIT = r"cuda[-_]?v?\d+\.\d+\.\d+[-_]"
+"""As nvidia/cuda's own tags have it; torch's builds have no third number."""
 
 
 def _is_about_torch(repository: str, tag: str) -> bool:

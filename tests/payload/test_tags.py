@@ -99,6 +99,13 @@ OFFICIAL = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"
         ("my-app:pt2.9", "2.8.0", "12.8", "", "torch 2.9"),
         ("my-app:1.2-torch-2.9.0", "2.9.1", "12.8", "", "torch 2.9.0"),
         ("my-app:x-cudnn8", "2.9.1", "12.8", "9.10.2", "cuDNN 8"),
+        ("my-app:1-cuda12.1.1-cudnn8", "2.3.0+cu118", "11.8", "9.1.0", "CUDA 12,"),
+        ("my-app:torch2.5-cuda12.1.1", "2.5.1+cu124", "12.4", "9.1.0", "CUDA 12.1"),
+        ("my-app:cuda12.1.1-cudnn8-torch2.3", "2.3.0+cu121", "12.1", "9.1.0", "cuDNN 8"),
+        ("mirror/pytorch:1-cuda12.1.1", "2.5.1+cu124", "12.4", "9.1.0", "CUDA 12.1"),
+        ("my-app:cpuset-cu128", "2.9.0+cpu", "", "", "is a CPU build"),
+        ("my-app:cpu-cu128", "2.9.0+cu126", "12.6", "", "CUDA 12.8"),
+        ("my-app:torch113", "1.12.0", "11.6", "", "torch 113"),
     ],
 )
 def test_a_lie_is_told(reference: str, torch: str, cuda: str, cudnn: str, says: str) -> None:
@@ -149,6 +156,21 @@ def test_a_lie_is_told(reference: str, torch: str, cuda: str, cudnn: str, says: 
         ("acme/pytorch:1.2.0", "2.9.0+cu128", "12.8", ""),
         ("localhost:5000/cu118", "2.9.0+cu128", "12.8", ""),
         ("acme/app@sha256:" + "c" * 64, "2.9.0+cpu", "", ""),
+        ("runpod/worker-v1-vllm:v2.7.0stable-cuda12.1.0", "2.7.0+cu126", "12.6", "9.5.1"),  # nvidia/cuda's own form
+        ("vastai/base-image:cuda-12.4.1-cudnn-devel-py312", "2.6.0+cu126", "12.6", "9.5.1"),
+        ("ghcr.io/ai-dock/python:3.10-v2-cuda-12.1.1-cudnn8-runtime-22.04", "2.5.1+cu124", "12.4", "9.1.0"),
+        ("team/torchserve:1.0-cuda12.1.1-ubuntu22.04", "2.5.1+cu124", "12.4", "9.1.0"),
+        ("team/torchserve:1.0-cuda12.1-cudnn8-ubuntu22.04", "2.5.1+cu124", "12.4", "9.1.0"),
+        ("acme/app:pt2410-x", "2.9.0+cu128", "12.8", ""),  # the date of an NGC release
+        ("acme/app:torch31", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:torch09", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:cuda-1024", "2.9.0+cu128", "12.8", ""),  # a number of something else
+        ("acme/app:cu1500", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:cuda-1999", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:ptv1.2", "2.9.0+cu128", "12.8", ""),
+        ("acme/app:cpu-cu128", "2.9.0+cpu", "", ""),
+        ("acme/app:cuda12-cpu-fallback", "2.9.0+cpu", "", ""),
+        ("acme/app:cu128_cpu", "2.9.0+cpu", "", ""),
         ("acme/app:cpu", "2.9.0+cpu", "", ""),
         ("acme/app:rocm6.4", "2.9.0+rocm6.4", "", ""),
         ("", "2.9.0", "", ""),
