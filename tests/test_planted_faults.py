@@ -344,6 +344,19 @@ def test_what_works_with_a_catch_is_green_with_a_note(
     assert note in result.notes[0]
 
 
+@pytest.mark.parametrize("driver", ["640.10", "580.65.06"])
+def test_of_a_cuda_that_is_newer_than_the_table_no_more_is_said_than_is_known(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {"driver": driver, "torch_cuda": "13.5", "cuda_runtime": "13.5"}
+    result = look("compatibility.driver", monkeypatch, facts, {})
+    (note,) = result.notes
+
+    assert result.outcome == "passed"
+    assert note.startswith(f"CUDA 13.5 is not in the table here: driver {driver} runs it at least by minor-version")
+    assert "older than" not in note
+
+
 def test_a_driver_of_which_nothing_is_known_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     result = look("compatibility.driver", monkeypatch, {"driver": "", "nvml_cuda": ""}, {})
 

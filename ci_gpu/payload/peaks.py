@@ -7,7 +7,7 @@ programming guide. A limit that is too low makes a good image red, so what is no
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional
+from typing import Dict, Iterator, Mapping, Optional
 
 FLOP_PER_CLOCK_AND_SM = {
     "5.0": {"float32": 256, "float64": 8, "float16": 256, "bfloat16": 256},
@@ -59,6 +59,26 @@ def tflops(capability: str, multiprocessors: int, max_sm_mhz: int, dtype: str, n
     if not (rate and multiprocessors and max_sm_mhz):
         return None
     return MARGIN * rate * multiprocessors * max_sm_mhz * 1e6 / 1e12
+
+
+EMULATED_BY = {"float32": "CUBLAS_EMULATE_SINGLE_PRECISION", "float64": "CUBLAS_EMULATE_DOUBLE_PRECISION"}
+"""The variables of cuBLAS's documentation (Floating point emulation), which hold for torch's products, too."""
+
+
+def emulation(dtype: str, variables: Mapping[str, str]) -> str:
+    """The variable by which cuBLAS may compute this type on faster units, past its limit; empty if none is set."""
+    name = EMULATED_BY.get(dtype, "")
+    return name if variables.get(name, "0").strip() not in ("", "0") else ""
+
+
+def doubts(dtype: str, variables: Mapping[str, str]) -> Iterator[str]:
+    """Why a type has no limit that it would have."""
+    name = emulation(dtype, variables)
+    if name:
+        yield (
+            f"{dtype} has no physical limit here: {name} is set, by which cuBLAS may compute it on units of lesser "
+            "types. That it did is a guess"
+        )
 
 
 def _rates(capability: str, name: str) -> Dict[str, int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ci_gpu.payload import peaks
+from ci_gpu.payload import peaks, probe
+from ci_gpu.payload.checks import matmul
+from ci_gpu.payload.wire import Gpu
 
 GPUS = json.loads(Path(__file__).with_name("data").joinpath("gpu_catalogue.json").read_text())["gpus"]
 SPECS = {"float32": ("fp32",), "float64": ("fp64_tensor", "fp64"), "tf32": ("tf32",)}
@@ -132,3 +135,30 @@ def test_an_h800_has_hardly_any_float64(name: str) -> None:
 
     assert limit is not None
     assert 1 <= limit < 3
+
+
+@pytest.mark.parametrize("name", ["CUBLAS_EMULATE_SINGLE_PRECISION", "CUBLAS_EMULATE_DOUBLE_PRECISION"])
+@pytest.mark.parametrize(("value", "limited"), [("1", False), ("2", False), ("0", True), ("", True)])
+def test_where_cublas_may_emulate_a_type_there_is_no_limit_and_the_reason_is_told(
+    name: str, value: str, limited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variables of cuBLAS's documentation (Floating point emulation), which torch.mm obeys."""
+    emulated = "float32" if "SINGLE" in name else "float64"
+    gpu = Gpu(0, "NVIDIA B200", capability="10.0", multiprocessors=148, max_sm_mhz=1965)
+    free = matmul._limit(gpu, emulated)
+    monkeypatch.setenv(name, value)
+
+    assert free is not None
+    assert matmul._limit(gpu, emulated) == (free if limited else None)
+    assert matmul._limit(gpu, "float16") is not None
+    assert [name in text and "guess" in text for text in peaks.doubts(emulated, os.environ)] == [True] * (not limited)
+    assert probe._variables()[name] == value
+
+
+@pytest.mark.parametrize(
+    "name", ["CUBLAS_EMULATION_STRATEGY", "CUBLAS_FIXEDPOINT_EMULATION_MANTISSA_BIT_COUNT", "CUBLAS_FP32_EMULATED_X"]
+)
+def test_how_cublas_emulates_is_shown_among_the_variables(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "performant")
+
+    assert probe._variables()[name] == "performant"

@@ -85,7 +85,12 @@ def check_driver(device: str) -> Iterable[Any]:
 
 def _caught(state: str, cuda: str, libcuda: str, found: Environment) -> Iterable[Note]:
     """What runs with a catch."""
-    if state == drivers.MINOR_VERSION:
+    if state == drivers.MINOR_VERSION and cuda not in drivers.NATIVE:
+        yield Note(
+            f"CUDA {cuda} is not in the table here: driver {found.driver} runs it at least by minor-version "
+            "compatibility; whether it is new enough for PTX is not known"
+        )
+    elif state == drivers.MINOR_VERSION:
         yield Note(
             f"driver {found.driver} is older than CUDA {cuda}'s own: kernels in the image run by minor-version "
             "compatibility; PTX, and whatever compiles to it at run time, does not"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import os
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from .. import accumulation, freivalds, peaks, tf32, timing
@@ -96,12 +97,16 @@ def check_throughput(device: str) -> Iterable[Any]:
             yield Fact(f"relative error of {precision} {size}", relative, f"below {_allowed(precision):g}")
             times = timing.samples(multiply, device, 2.0, cold_l2=device == "cuda")
         limit = _limit(gpu, precision) if gpu else None
+        if gpu:
+            yield from map(Note, peaks.doubts(precision, os.environ))
         rates = tuple(2 * size**3 / each / 1e12 for each in times)
         cache = "_l2_cold" if device == "cuda" else ""
         yield Metric(f"throughput_{precision}_{size}{cache}", "TFLOP/s", "higher", rates, limit)
 
 
 def _limit(gpu: Gpu, precision: str) -> Optional[float]:
+    if peaks.emulation(precision, os.environ):
+        return None
     return peaks.tflops(gpu.capability, gpu.multiprocessors, gpu.max_sm_mhz, precision, gpu.name)
 
 
