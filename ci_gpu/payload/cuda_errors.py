@@ -62,15 +62,32 @@ def fallen(environment: Environment) -> Optional[Cause]:
     if environment.gpus:
         return None
     cause = classify(environment.gpu_error) or CAUSES["silent-gpus" if environment.torch_cuda else "cpu-build"]
-    if cause.id == "no-gpu" and re.match(_HIDDEN, environment.variables.get("CUDA_VISIBLE_DEVICES", "0")):
+    if cause.id == "no-gpu" and _is_hidden(environment):
         return CAUSES["gpus-hidden"]
     if cause.id == "driver-mismatch" and "compat" in environment.libcuda:
         return CAUSES["compat-mismatch"]
     return cause
 
 
-_HIDDEN = r"\s*(-|$|none|void|NoDevFiles)"
-"""Values of CUDA_VISIBLE_DEVICES that hide every GPU: what follows the first invalid index is not seen."""
+def _is_hidden(environment: Environment) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES names none of the GPUs: what follows its first invalid entry is not seen."""
+    first = environment.variables.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0].strip()
+    if re.match(_HIDDEN, first):
+        return True
+    if environment.lost or not environment.handed:
+        return False  # the entry may be that of a GPU which does not answer, or nobody knows what was handed over
+    if first.isdecimal():
+        return int(first) >= len(environment.handed)
+    return first.upper().startswith("GPU-") and not any(_is_of(first, uuid) for uuid in environment.handed)
+
+
+def _is_of(entry: str, uuid: str) -> bool:
+    """An entry may abbreviate a UUID (CUDA programming guide, environment variables); one that is not known may be."""
+    return not uuid or uuid.lower().startswith(entry.lower())
+
+
+_HIDDEN = r"-|$|none|void|NoDevFiles"
+"""Beginnings of the first entry that hide every GPU."""
 
 
 def _table(*causes: Cause) -> Dict[str, Cause]:

@@ -32,6 +32,7 @@ def environment() -> Environment:
     gpus, gpu_error = _gpus(torch)
     with Nvml() as nvml:
         driver, nvml_cuda, lost = (nvml.driver(), nvml.cuda(), tuple(nvml.lost())) if nvml else ("", "", ())
+        handed = tuple(device.uuid() for device in nvml.devices()) if nvml else ()
     return Environment(
         python=platform.python_version(),
         machine=platform.machine(),
@@ -53,6 +54,7 @@ def environment() -> Environment:
         packages=packages(),
         libcuda=next(iter(sorted(loaded_libraries("libcuda.so"))), ""),
         lost=lost,
+        handed=handed,
     )
 
 

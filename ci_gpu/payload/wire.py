@@ -185,6 +185,7 @@ class Environment:
     normalised names and versions of the distributions that Python finds, at most `MOST_PACKAGES`, the first by name.
     ``libcuda`` is the path of the libcuda that is loaded here. ``import_seconds`` is what `import torch` took.
     ``gpus`` are those that CUDA sees, in its order; ``lost`` those that NVML knows and that do not answer.
+    ``handed`` are the UUIDs of those that NVML shows here, whatever CUDA_VISIBLE_DEVICES says.
     """
 
     python: str
@@ -208,6 +209,7 @@ class Environment:
     import_seconds: float = 0.0
     libcuda: str = ""
     lost: Tuple[Gpu, ...] = ()
+    handed: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

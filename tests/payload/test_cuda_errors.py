@@ -309,6 +309,47 @@ def test_why_no_gpu_can_be_used(fields: dict[str, Any], cause: str | None) -> No
     assert (found.id if found else None) == cause
 
 
+TWO = ("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-1e9d2a2f-0b4e-4a56-9d3f-0c5d8b8f1a11")
+
+
+@pytest.mark.parametrize(
+    ("value", "handed", "cause"),
+    [
+        ("1", TWO[:1], "gpus-hidden"),
+        ("7", TWO, "gpus-hidden"),
+        ("2,0", TWO, "gpus-hidden"),  # what follows the first invalid index is not seen
+        (" 2 ", TWO, "gpus-hidden"),
+        ("GPU-ffffffff-d72c-4106-c12f-20bd9faed9f6", TWO, "gpus-hidden"),
+        ("GPU-ffffffff,0", TWO, "gpus-hidden"),
+        ("0", TWO[:1], "no-gpu"),
+        ("1", TWO, "no-gpu"),
+        ("0,5", TWO, "no-gpu"),
+        ("GPU-8932f937", TWO, "no-gpu"),  # an abbreviation will do, by CUDA's programming guide
+        ("gpu-8932F937-d72c", TWO, "no-gpu"),
+        ("MIG-ffffffff-d72c-4106-c12f-20bd9faed9f6", TWO, "no-gpu"),  # NVML was not asked for instances
+        ("1", (), "no-gpu"),  # no NVML: what was handed over is not known
+        ("GPU-ffffffff", (), "no-gpu"),
+        ("GPU-ffffffff", ("",), "no-gpu"),
+    ],
+)
+def test_a_list_that_names_none_of_the_gpus_handed_over_hides_them(
+    value: str, handed: tuple[str, ...], cause: str
+) -> None:
+    told = {"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": value}, "handed": handed}
+    found = cuda_errors.fallen(environment(**told))
+
+    assert found is not None
+    assert found.id == cause
+
+
+def test_where_a_gpu_is_lost_no_list_hides_it() -> None:
+    told = {"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "1"}, "handed": TWO[:1]}
+    found = cuda_errors.fallen(environment(**told, lost=(Gpu(1, "", error="GPU is lost"),)))
+
+    assert found is not None
+    assert found.party == RUNNER
+
+
 def test_every_cause_has_a_party_words_and_a_remedy() -> None:
     for name, cause in cuda_errors.CAUSES.items():
         assert name == cause.id

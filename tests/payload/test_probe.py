@@ -142,3 +142,14 @@ def test_a_gpu_that_does_not_answer_is_told_inside_the_image(
     done = subprocess.run([sys.executable, "-c", LOST], env=env, capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout) == [*lost, answer, "580.65.06"]
+
+
+@pytest.mark.parametrize(
+    ("told", "handed"), [({}, ["GPU-1", "GPU-2"]), ({"STUB_GPUS": "0"}, []), ({"STUB_LOST": "1"}, ["GPU-1", ""])]
+)
+def test_the_gpus_handed_over_are_told_by_their_uuids(nvml_stub: Path, told: dict[str, str], handed: list[str]) -> None:
+    source = "import json; from ci_gpu.payload import probe; print(json.dumps(probe.environment().handed))"
+    env = {**os.environ, "LD_LIBRARY_PATH": str(nvml_stub.parent), "STUB_GPUS": "2", **told}
+    done = subprocess.run([sys.executable, "-c", source], env=env, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout) == handed
