@@ -1,4 +1,7 @@
-"""Which engine a run uses: the one that was asked for, or the first that works and can hand over GPUs."""
+"""Which engine a run uses: the one that was asked for, or the first that works and can hand over GPUs.
+
+How it hands them over is tried when the first container starts (`ci_gpu.handover`): an engine knows too little of it.
+"""
 
 from __future__ import annotations
 
@@ -16,45 +19,51 @@ from ci_gpu.model import Host
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine of a run, and how it hands over GPUs."""
+    """The engine of a run, and the ways in which it may hand over GPUs, in the order in which they are tried."""
 
     name: str
     engine: Engine
-    gpu_mode: str
-    sees_gpus: bool
-    init: bool
+    gpu_modes: tuple[str, ...] = ()
+    sees_gpus: bool | None = None
+    init: bool = False
 
 
 def choose(settings: config.Settings, machine: Host) -> Chosen:
-    """The engine that was asked for, or the first that works; where GPUs are wanted, the first that can hand them over.
+    """The engine that was asked for, or the first that works; where GPUs are wanted, the first that may hand them over.
 
     Raises:
-        RunnerError: there is none, or it cannot hand over the GPUs that were asked for.
+        RunnerError: there is none.
     """
     if settings.engine == config.LOCAL:
-        return Chosen(
-            name=config.LOCAL, engine=engines.load(config.LOCAL), gpu_mode=config.LOCAL, sees_gpus=False, init=False
-        )
-    wanted = ("docker", "podman") if settings.engine == "auto" else (settings.engine,)
+        return Chosen(name=config.LOCAL, engine=engines.load(config.LOCAL))
+    wanted = [name for name in _named(settings.engine) if _knows(name, settings.gpu_mode)]
     answers = {name: process.run(engines.load(name).info(), timeout=30) for name in wanted}
-    working = [_chosen(name, answer.stdout) for name, answer in answers.items() if answer.returncode == 0]
-    if not working:
+    found = {name: answer.stdout for name, answer in answers.items() if answer.returncode == 0}
+    if not found:
         raise _no_engine(answers)
-    able = [chosen for chosen in working if chosen.gpu_mode]
-    if settings.device == "cuda" and not able:
-        raise _no_gpu_mode(working[0].name)
+    working = [_chosen(name, info, settings, machine) for name, info in found.items()]
+    able = [chosen for chosen in working if chosen.sees_gpus is not False]
     return (able if able and (machine.gpus or machine.signs) else working)[0]
 
 
-def _chosen(name: str, info: str) -> Chosen:
+def _named(engine: str) -> tuple[str, ...]:
+    return ("docker", "podman") if engine == "auto" else (engine,)
+
+
+def _knows(name: str, mode: str) -> bool:
+    return mode == "auto" or mode in engines.load(name).GPU_MODES
+
+
+def _chosen(name: str, info: str, settings: config.Settings, machine: Host) -> Chosen:
     engine = engines.load(name)
     document: dict[str, Any] = {}
     with contextlib.suppress(ValueError):
         document = json.loads(info)
+    auto = settings.gpu_mode == "auto"
     return Chosen(
         name=name,
         engine=engine,
-        gpu_mode=engine.gpu_mode(document),
+        gpu_modes=engine.gpu_modes(document, machine.signs) if auto else (settings.gpu_mode,),
         sees_gpus=engine.sees_gpus(document),
         init=engine.has_init(document),
     )
@@ -73,13 +82,3 @@ def _no_engine(answers: Mapping[str, process.Completed]) -> RunnerError:
 def _last_line(answer: process.Completed) -> str:
     lines = (answer.stderr or answer.stdout).strip().splitlines()
     return lines[-1][:300] if lines else f"exit code {answer.returncode}"
-
-
-def _no_gpu_mode(name: str) -> RunnerError:
-    return RunnerError(
-        f"{name} cannot hand GPUs to a container",
-        why="the NVIDIA container toolkit is not installed, or this engine was not told about it",
-        remedy="docker: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker; "
-        "podman: sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
-        kind="gpu-runtime-missing",
-    )

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from ci_gpu import catalogue, policy
+from ci_gpu import catalogue, engines, policy
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import ImageRef, Limits, Policy
+from ci_gpu.job import Limits
+from ci_gpu.model import ImageRef, Policy
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
 
     engine: str = "auto"
     gpus: str = "all"
+    gpu_mode: str = "auto"
     device: str = "auto"
     checks: tuple[str, ...] = ()
     checks_dir: str = ""
@@ -65,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
 CHOICES: dict[str, tuple[str, ...]] = {
     "engine": ("auto", "docker", "podman", "local"),
     "device": ("auto", "cuda", "cpu"),
+    "gpu_mode": ("auto", "cdi", "gpus", "runtime"),
     "pull": ("missing", "always", "never"),
     "entrypoint": ("image", "none"),
     "network": ("none", "bridge"),
@@ -231,8 +234,15 @@ def _settings(merged: Mapping[str, Any]) -> Settings:
     _require(2 <= settings.pairs <= 100, "pairs", settings.pairs, "2 to 100")
     policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0))
     _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")
+    _require(_hands_over_by(settings), "gpu-mode", settings.gpu_mode, f"a way that --engine {settings.engine} knows")
     _require(settings.gpus != "none" or settings.device != "cuda", "gpus", "none", "GPUs, when --device is cuda")
     return settings
+
+
+def _hands_over_by(settings: Settings) -> bool:
+    if "auto" in (settings.engine, settings.gpu_mode):
+        return True
+    return settings.gpu_mode in engines.load(settings.engine).GPU_MODES
 
 
 def _as_tuple(key: str, value: Any) -> Any:

@@ -132,6 +132,8 @@ _CAUSES = (
     ),
 )
 
+_OF_GPUS = frozenset(cause.kind for cause in _CAUSES if cause.kind.startswith(("cdi-", "gpu-")))
+
 
 def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) -> CiGpuError:
     """The error for a container that ended before the payload said hello."""
@@ -143,6 +145,11 @@ def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) 
     if returncode in NO_PROGRAM:
         return _no_python(stderr, entrypoint)
     return _silent(returncode, stderr, entrypoint)
+
+
+def refuses_gpus(error: CiGpuError) -> bool:
+    """Whether the engine refused to hand over the GPUs: another way may work."""
+    return error.kind in _OF_GPUS
 
 
 def lacks_program(returncode: int, stderr: str) -> bool:

@@ -11,11 +11,12 @@ from typing import Protocol
 
 import msgspec
 
-from ci_gpu import containers, diagnosis, plan, startup
+from ci_gpu import containers, diagnosis, handover, plan, startup
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.engines import Engine
 from ci_gpu.errors import CiGpuError, ImageError, RunnerError
-from ci_gpu.model import Job
+from ci_gpu.job import Job
+from ci_gpu.model import GpuRefusal
 from ci_gpu.payload import cuda_errors
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Telemetry, Unusable
 from ci_gpu.process import Conversation
@@ -45,12 +46,15 @@ class Watch(Protocol):
     def log(self, line: str) -> None:
         """The image printed something of its own: hostile text."""
 
+    def note(self, text: str) -> None:
+        """Something is done in another way than was asked for."""
+
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that starting a container for this image needs."""
 
     engine: Engine
-    job: Job  # name, labels and cidfile are filled in per container
+    job: Job  # name, labels and cidfile are filled in per container; its gpu_mode is the first of gpu_modes
     run: str
     device: str
     checks: tuple[CheckInfo, ...]
@@ -59,6 +63,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     user_sources: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
+    gpu_modes: tuple[str, ...] = ()  # the ways of handing over its GPUs, in the order in which they are tried
     watch: str = ""  # which GPUs the image is to watch, because the host cannot: "first", "all", or none of them
 
 
@@ -70,6 +75,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     failure: CiGpuError | None
     log: str
     telemetry: tuple[Telemetry, ...] = ()
+    gpu_mode: str = ""
+    gpu_refusals: tuple[GpuRefusal, ...] = ()
 
 
 def examine(visit: Visit, watch: Watch) -> Answers:
@@ -78,21 +85,47 @@ def examine(visit: Visit, watch: Watch) -> Answers:
     environment, log, deaths = None, "", 0
     killed: set[str] = set()  # checks whose container something outside killed: each is tried once more
     seen: tuple[Telemetry, ...] = ()
+    refusals: tuple[GpuRefusal, ...] = ()
     failure: CiGpuError | None = None
     while failure is None and len(results) < len(visit.checks) and deaths < MAX_DEATHS_IN_A_ROW:
         left = tuple(check for check in visit.checks if check.id not in results)
         transcript, ending, failure = _one_container(visit, left, watch)
+        log = transcript.log or log
+        if failure and visit.gpu_modes and diagnosis.refuses_gpus(failure):
+            visit, refusals, failure = _by_the_next_way(visit, refusals, failure, watch)
+            continue
         failure = failure or _killed_again(transcript.open_check, ending, killed)
         deaths = 0 if transcript.results else deaths + 1
         environment = environment or transcript.environment
         results |= transcript.results
         seen += transcript.telemetry
-        log = transcript.log or log
     if failure is None and len(results) < len(visit.checks):
         failure = _keeps_dying(ending)
     failure = _printable(failure) if failure else None
     ordered = tuple(results[check.id] for check in visit.checks if check.id in results)
-    return Answers(environment=environment, results=ordered, failure=failure, log=log, telemetry=seen)
+    return Answers(
+        environment=environment,
+        results=ordered,
+        failure=failure,
+        log=log,
+        telemetry=seen,
+        gpu_mode=visit.job.gpu_mode,
+        gpu_refusals=refusals,
+    )
+
+
+def _by_the_next_way(
+    visit: Visit, before: tuple[GpuRefusal, ...], error: CiGpuError, watch: Watch
+) -> tuple[Visit, tuple[GpuRefusal, ...], CiGpuError | None]:
+    """The visit by the next way of handing over GPUs; where there is none, what every way met with."""
+    refusals = (*before, handover.refusal(visit.job.gpu_mode, _printable(error)))
+    modes = visit.gpu_modes[1:]
+    if modes:
+        watch.note(handover.told(refusals[-1], modes[0]))
+    elif len(refusals) > 1:
+        error = handover.failure(refusals)
+    job = msgspec.structs.replace(visit.job, gpu_mode=modes[0] if modes else "")
+    return msgspec.structs.replace(visit, job=job, gpu_modes=modes), refusals, None if modes else error
 
 
 def _printable(error: CiGpuError) -> CiGpuError:

@@ -73,38 +73,6 @@ class ImageRef(msgspec.Struct, frozen=True):
         return ImageRef(self.registry, self.repository, "", digest)
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a container may take. Sizes as the engines write them (``8g``); empty means the engine's own limit."""
-
-    memory: str = ""
-    cpus: str = ""
-    pids: int = 4096
-    shm_size: str = "2g"
-    tmp_size: str = "16g"
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One container to start, as an intent that names no engine.
-
-    ``gpus`` is ``("all",)``, ``()`` for none, or indices and UUIDs. ``gpu_mode`` is how this engine hands GPUs
-    over: ``cdi``, ``gpus``, ``runtime`` or empty. ``keep_entrypoint`` runs the command through the image's own
-    ENTRYPOINT, as its users do.
-    """
-
-    image: str
-    name: str
-    labels: tuple[tuple[str, str], ...]
-    gpus: tuple[str, ...] = ()
-    gpu_mode: str = ""
-    limits: Limits = Limits()
-    user: str = ""  # "uid:gid"; empty: the image's own
-    network: str = "none"
-    keep_entrypoint: bool = True
-    cidfile: str = ""
-    init: bool = False
-    environment: tuple[tuple[str, str], ...] = ()
-
-
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why an image could not be checked (to the end): a `CiGpuError` as a value."""
 
@@ -117,6 +85,13 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_error(cls, error: CiGpuError) -> Failure:
         return cls(kind=error.kind, exit_code=error.exit_code, what=error.what, why=error.why, remedy=error.remedy)
+
+
+class GpuRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A way of handing over GPUs (`Job.gpu_mode`) that the engine refused, and why."""
+
+    mode: str
+    failure: Failure
 
 
 class PulledImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +119,8 @@ class ImageReport(msgspec.Struct, frozen=True, kw_only=True):
     started: str = ""  # RFC 3339, UTC
     seconds: float = 0.0
     log: str = ""  # the tail of what the image itself printed
+    gpu_mode: str = ""  # the way of handing over GPUs that was used (`Job.gpu_mode`); empty without
+    gpu_refusals: tuple[GpuRefusal, ...] = ()  # what it refused before
 
     def metrics(self) -> Iterator[tuple[CheckResult, Metric]]:
         """Every metric with the result it belongs to."""

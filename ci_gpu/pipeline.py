@@ -28,12 +28,12 @@ from ci_gpu import (
 )
 from ci_gpu.choice import Chosen, choose
 from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
+from ci_gpu.job import Job
 from ci_gpu.model import (
     Failure,
     Host,
     ImageRef,
     ImageReport,
-    Job,
     PulledImage,
     RunReport,
     Summary,
@@ -61,6 +61,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     chosen: Chosen
     device: str
+    gpu_modes: tuple[str, ...] = ()
     id: str
     env: Mapping[str, str]
     machine: Host
@@ -88,13 +89,14 @@ def run(
         this = Run(
             chosen=chosen,
             device=_device(settings, chosen, machine),
+            gpu_modes=chosen.gpu_modes,
             id=containers.run_id(env),
             env=env,
             machine=machine,
         )
         containers.sweep(chosen.engine, this.env)
         pulled = tuple(_fetched(this, target, watch, password) for target in targets)
-        images = tuple(_examine(this, target, image, watch) for target, image in zip(targets, pulled, strict=True))
+        images = _examine_each(this, targets, pulled, watch)
         found = _compare(this, wish, targets, images, watch) if wish else None
         name, device = chosen.name, this.device
     except CiGpuError as error:
@@ -137,7 +139,7 @@ def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
     if settings.device != "auto":
         return settings.device
     wanted = settings.gpus not in ("all", "none")  # somebody who names GPUs means them
-    there = bool(machine.gpus or machine.signs) or chosen.sees_gpus
+    there = bool(machine.gpus or machine.signs or chosen.sees_gpus)
     return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
 
 
@@ -149,6 +151,21 @@ def _fetched(this: Run, target: config.Target, watch: Watch, password: str) -> P
             return _pulled(this, target, watch, env)
     except CiGpuError as error:
         return error
+
+
+def _examine_each(
+    this: Run, targets: tuple[config.Target, ...], pulled: tuple[PulledImage | CiGpuError, ...], watch: Watch
+) -> tuple[ImageReport, ...]:
+    """One after the other. A way of handing over GPUs that was refused before another worked is not tried again."""
+    images: tuple[ImageReport, ...] = ()
+    for target, image in zip(targets, pulled, strict=True):
+        images += (_examine(this, target, image, watch),)
+        this = msgspec.structs.replace(this, gpu_modes=_left(this.gpu_modes, images[-1]))
+    return images
+
+
+def _left(modes: tuple[str, ...], image: ImageReport) -> tuple[str, ...]:
+    return modes[modes.index(image.gpu_mode) :] if image.gpu_mode in modes else modes
 
 
 def _examine(this: Run, target: config.Target, image: PulledImage | CiGpuError, watch: Watch) -> ImageReport:
@@ -170,6 +187,8 @@ def _examine(this: Run, target: config.Target, image: PulledImage | CiGpuError, 
         started=started,
         seconds=time.monotonic() - clock,
         log=answers.log,
+        gpu_mode=answers.gpu_mode,
+        gpu_refusals=answers.gpu_refusals,
     )
 
 
@@ -188,6 +207,7 @@ def _compare(
         slowdown=wish.slowdown,
         gpus=telemetry.chosen(this.machine.gpus, targets[0].settings.gpus) if this.device == "cuda" else (),
     )
+    this = msgspec.structs.replace(this, gpu_modes=_left(this.gpu_modes, base))  # examined last: by what both had
     visits = [_visit(this, target, image.image) for target, image in zip(targets, images, strict=True)]
     arms = trial.Arms(head=visits[0], base=visits[1], head_report=head, base_report=base)
     return trial.conduct(arms, design, watch)
@@ -219,12 +239,13 @@ def _logged_in(this: Run, target: config.Target, password: str) -> Iterator[Mapp
 def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
     settings = target.settings
     gpus = _gpus(this, settings)
+    modes = this.gpu_modes if gpus else ()
     job = Job(
         image=_runnable(target.ref, image),
         name="",
         labels=(),
         gpus=gpus,
-        gpu_mode=this.chosen.gpu_mode if gpus else "",
+        gpu_mode=modes[0] if modes else "",
         limits=target.limits,
         user=settings.user,
         network=settings.network,
@@ -239,6 +260,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
     return guest.Visit(
         engine=this.chosen.engine,
         job=job,
+        gpu_modes=modes,
         run=this.id,
         device=this.device,
         checks=target.checks,
@@ -297,7 +319,7 @@ def _failed(target: config.Target, error: CiGpuError, image: PulledImage | None 
 def _common(targets: tuple[config.Target, ...]) -> config.Settings:
     first = targets[0].settings
     for target in targets:
-        for key in ("engine", "device", "gpus"):
+        for key in ("engine", "device", "gpus", "gpu_mode"):
             if getattr(target.settings, key) != getattr(first, key):
                 raise ConfigError(
                     f"{key} differs between the images {targets[0].name} and {target.name}",

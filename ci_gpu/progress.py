@@ -51,6 +51,9 @@ class Plain:
             self._pulled = text
             self._say(f"  pull: {text}")
 
+    def note(self, text: str) -> None:
+        self._say(f"  note: {printable(text)[:400]}")
+
     def event(self, event: Event) -> None:
         if isinstance(event, Environment):
             self._say(f"  {describe(event)}")
@@ -109,6 +112,9 @@ class Live:
 
     def pulling(self, line: str) -> None:
         self._status.update(f"pulling  {_plain(line)[:100]}")
+
+    def note(self, text: str) -> None:
+        self._console.print(f"  note: {_plain(text[:400])}")
 
     def event(self, event: Event) -> None:
         if isinstance(event, Environment):

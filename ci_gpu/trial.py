@@ -264,3 +264,6 @@ class _Quiet:
 
     def log(self, line: str) -> None:
         self._watch.log(line)
+
+    def note(self, text: str) -> None:
+        self._watch.note(text)

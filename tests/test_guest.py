@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci_gpu import catalogue, engines, guest
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Hello, Started
 from ci_gpu.startup import Ending
 from ci_gpu.transcript import Transcript
@@ -32,6 +32,9 @@ class Recorder:
 
     def log(self, line: str) -> None:
         self.lines.append(line)
+
+    def note(self, text: str) -> None:
+        pass
 
 
 def visit(source: str, *, wanted: tuple[str, ...] = (), **changes: object) -> guest.Visit:

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from ci_gpu import catalogue, engines, guest, telemetry, trial, verdict
-from ci_gpu.model import Host, ImageReport, Job, Policy, PulledImage, RunReport, Trial
+from ci_gpu.job import Job
+from ci_gpu.model import Host, ImageReport, Policy, PulledImage, RunReport, Trial
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Gpu, Metric
 from ci_gpu.reports import _trial as words
 from tests.needs import program
@@ -76,6 +77,9 @@ class Recorder:
         pass
 
     def log(self, line: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
         pass
 
 

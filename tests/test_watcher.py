@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ci_gpu import catalogue, engines, guest, telemetry
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 from ci_gpu.payload import supervisor, watcher
 from ci_gpu.payload.telemetry import PERIOD
 from ci_gpu.payload.wire import Environment, Event, Gpu
@@ -44,6 +44,9 @@ class Silent:
         pass
 
     def log(self, line: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
         pass
 
 

@@ -28,6 +28,7 @@ def envvar(name: str) -> str:
 _SETTINGS = (
     ("engine", "auto|docker|podman|local", "What runs the image; local is this interpreter, without a container."),
     ("gpus", "all|none|0,1|0:1|UUID…", "The GPUs that the image gets.  [default: all]"),
+    ("gpu-mode", "auto|cdi|gpus|runtime", "How the engine hands GPUs over; auto tries what may work.  [default: auto]"),
     ("device", "auto|cuda|cpu", "What the checks use; auto is cuda where there is any sign of a GPU.  [default: auto]"),
     ("checks", "LIST", "Families or ids, separated by commas; see `ci-gpu checks`.  [default: all]"),
     ("checks-dir", "DIR", "A folder with your own checks, sent into the image along with ours."),

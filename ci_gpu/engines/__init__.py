@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, cast
 
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 
 Argv = tuple[str, ...]
 
@@ -24,11 +24,14 @@ class Engine(Protocol):
     def info(self) -> Argv:
         """Prints a JSON document about the engine; fails where the engine cannot be used."""
 
-    def gpu_mode(self, info: Mapping[str, Any]) -> str:
-        """How this engine hands GPUs to a container (`Job.gpu_mode`); empty if it cannot."""
+    GPU_MODES: tuple[str, ...]
+    """The ways in which it can be told to hand over GPUs (`Job.gpu_mode`); none where there is nothing to tell."""
 
-    def sees_gpus(self, info: Mapping[str, Any]) -> bool:
-        """Whether the engine itself knows that there are GPUs."""
+    def gpu_modes(self, info: Mapping[str, Any], signs: Collection[str]) -> Argv:
+        """Those of them that may work, the likeliest first; ``signs`` are the host's (`Host.signs`)."""
+
+    def sees_gpus(self, info: Mapping[str, Any]) -> bool | None:
+        """Whether the engine itself was told of GPUs; None if it cannot know."""
 
     def has_init(self, info: Mapping[str, Any]) -> bool:
         """Whether ``--init`` works: a container without it ignores the signals it has no handler for."""

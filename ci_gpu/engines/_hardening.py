@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 
 Argv = tuple[str, ...]
 

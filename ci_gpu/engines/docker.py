@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ci_gpu.engines import Argv, _hardening
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 
 CONTAINERS = True
+GPU_MODES = ("cdi", "gpus", "runtime")
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY")
 
@@ -18,19 +20,37 @@ def info() -> Argv:
     return ("docker", "info", "--format", "{{json .}}")
 
 
-def gpu_mode(info: Mapping[str, Any]) -> str:
-    """CDI where the daemon lists such devices, else the toolkit's runtime; a daemon that has neither cannot."""
-    discovered = info.get("DiscoveredDevices") or ()
-    if any(str(device.get("ID", "")).startswith("nvidia.com/gpu") for device in discovered):
-        return "cdi"
-    if "nvidia" in (info.get("Runtimes") or {}):
-        return "gpus"
-    return ""
+def gpu_modes(info: Mapping[str, Any], signs: Collection[str]) -> Argv:
+    """CDI where the daemon lists such devices, then the toolkit: on a Jetson by its runtime first, often the only way.
+
+    `--gpus` needs the toolkit's hook alone, of which the daemon does not tell. A daemon of version 25 to 28.1 tells
+    whether it reads CDI descriptions, and not what is in them.
+    """
+    listed = ("cdi",) if _lists_gpus(info) else ()
+    runtime = ("runtime",) if _has_runtime(info) else ()
+    toolkit = (*runtime, "gpus") if _is_tegra(info, signs) else ("gpus", *runtime)
+    silent = info.get("CDISpecDirs") and "DiscoveredDevices" not in info
+    return (*listed, *toolkit, *(("cdi",) if silent else ()))
 
 
-def sees_gpus(info: Mapping[str, Any]) -> bool:
+def sees_gpus(info: Mapping[str, Any]) -> bool | None:
     """Whether the daemon was told of GPUs: on a remote one nobody else could know."""
-    return bool(gpu_mode(info))
+    return _lists_gpus(info) or _has_runtime(info)
+
+
+def _lists_gpus(info: Mapping[str, Any]) -> bool:
+    discovered = info.get("DiscoveredDevices") or ()
+    return any(str(device.get("ID", "")).startswith("nvidia.com/gpu") for device in discovered)
+
+
+def _has_runtime(info: Mapping[str, Any]) -> bool:
+    return "nvidia" in (info.get("Runtimes") or {})
+
+
+def _is_tegra(info: Mapping[str, Any], signs: Collection[str]) -> bool:
+    """By the kernel's name, as the daemon tells it, or by the device nodes of Jetson's integrated GPU."""
+    nodes = any(re.match(r"/dev/nv(gpu|host-)", sign) for sign in signs)
+    return nodes or str(info.get("KernelVersion", "")).endswith("-tegra")
 
 
 def has_init(info: Mapping[str, Any]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ci_gpu.engines import Argv
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 
 CONTAINERS = False
+GPU_MODES: Argv = ()
 
 _NOTHING: Argv = ("true",)
 
@@ -19,12 +20,12 @@ def info() -> Argv:
     return _NOTHING
 
 
-def gpu_mode(info: Mapping[str, Any]) -> str:
+def gpu_modes(info: Mapping[str, Any], signs: Collection[str]) -> Argv:
     """The GPUs are simply there."""
-    return "local"
+    return GPU_MODES
 
 
-def sees_gpus(info: Mapping[str, Any]) -> bool:
+def sees_gpus(info: Mapping[str, Any]) -> bool | None:
     """NVML knows better."""
     return False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ci_gpu.engines import Argv, _hardening
-from ci_gpu.model import Job
+from ci_gpu.job import Job
 
 CONTAINERS = True
+GPU_MODES = ("cdi",)
 
 
 def info() -> Argv:
@@ -16,14 +17,14 @@ def info() -> Argv:
     return ("podman", "version", "--format", "json")
 
 
-def gpu_mode(info: Mapping[str, Any]) -> str:
+def gpu_modes(info: Mapping[str, Any], signs: Collection[str]) -> Argv:
     """Always CDI: podman cannot list its devices, so a missing one is found when the container starts."""
-    return "cdi"
+    return GPU_MODES
 
 
-def sees_gpus(info: Mapping[str, Any]) -> bool:
+def sees_gpus(info: Mapping[str, Any]) -> bool | None:
     """It cannot know."""
-    return False
+    return None
 
 
 def has_init(info: Mapping[str, Any]) -> bool:

@@ -178,6 +178,13 @@ def gpu_names(image: ImageReport, report: RunReport) -> str:
     )
 
 
+def handed_over(image: ImageReport) -> str:
+    """``by runtime; refused: gpus (…)``: how the engine handed over the GPUs, and what it refused before."""
+    refused = "; ".join(f"{each.mode} ({each.failure.what})" for each in image.gpu_refusals)
+    how = f"by {image.gpu_mode}" if image.gpu_mode else ""
+    return "; ".join(filter(None, (how, refused and f"refused: {refused}")))
+
+
 def environment_rows(image: ImageReport, report: RunReport) -> list[tuple[str, str]]:
     """What ran where, as pairs of a label and a text; what is unknown is left out."""
     inside = image.environment or Environment(python="", machine="", torch="")
@@ -195,6 +202,7 @@ def environment_rows(image: ImageReport, report: RunReport) -> list[tuple[str, s
         ("driver", inside.driver or report.host.driver),
         ("CUDA of the driver", inside.driver_cuda),
         ("GPUs", gpu_names(image, report)),
+        ("GPUs handed over", handed_over(image)),
         ("GPU error", inside.gpu_error),
         ("Python", inside.python),
         ("CPU", inside.cpu),

@@ -73,6 +73,8 @@ def _image(image: ImageReport, summary: Summary) -> Iterator[str]:
     notes = [f"note: {result.check}: {note}" for result in results for note in result.notes]
     for text in notes[:NOTES]:
         yield from _wrapped("", text)
+    if image.gpu_mode and image.gpu_refusals:
+        yield from _wrapped("", f"note: GPUs handed over {_words.handed_over(image)}")
 
 
 def _comparison(trial: Trial, device: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from ci_gpu import engines
 from ci_gpu.engines import _hardening
-from ci_gpu.model import Job, Limits
+from ci_gpu.job import Job, Limits
 
 JOB = Job(
     image="docker.io/pytorch/pytorch@sha256:" + "0" * 64,
@@ -131,22 +131,49 @@ def test_podman_is_never_given_an_option_that_it_ignores(gpus: tuple[str, ...]) 
     assert "--gpus" not in run("podman", gpus=gpus)
 
 
+CDI = {"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}]}
+RUNTIME = {"Runtimes": {"runc": {}, "nvidia": {}}}
+TEGRA = {"KernelVersion": "5.15.148-tegra"}
+
+
 @pytest.mark.parametrize(
-    ("info", "mode"),
+    ("info", "modes", "told"),
     [
-        ({}, ""),
-        ({"Runtimes": {"runc": {}}}, ""),
-        ({"Runtimes": {"runc": {}, "nvidia": {}}}, "gpus"),
-        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}], "Runtimes": {"nvidia": {}}}, "cdi"),
-        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "vendor.com/nic=0"}]}, ""),
-        ({"DiscoveredDevices": None, "Runtimes": None}, ""),
+        ({}, "gpus", False),
+        ({"Runtimes": {"runc": {}}}, "gpus", False),
+        (RUNTIME, "gpus runtime", True),
+        (RUNTIME | TEGRA, "runtime gpus", True),
+        (TEGRA, "gpus", False),
+        (CDI, "cdi gpus", True),
+        (CDI | RUNTIME, "cdi gpus runtime", True),
+        (CDI | RUNTIME | TEGRA, "cdi runtime gpus", True),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "vendor.com/nic=0"}]}, "gpus", False),
+        ({"DiscoveredDevices": None, "Runtimes": None}, "gpus", False),
+        ({"CDISpecDirs": ["/etc/cdi"], **RUNTIME}, "gpus runtime cdi", True),
+        ({"CDISpecDirs": ["/etc/cdi"], "DiscoveredDevices": None}, "gpus", False),
+        ({"CDISpecDirs": []}, "gpus", False),
     ],
 )
-def test_docker_tells_how_it_hands_over_gpus(info: dict[str, Any], mode: str) -> None:
+def test_docker_tells_how_it_may_hand_over_gpus(info: dict[str, Any], modes: str, told: bool) -> None:
     docker = engines.load("docker")
 
-    assert docker.gpu_mode(info) == mode
-    assert docker.sees_gpus(info) is bool(mode)
+    assert docker.gpu_modes(info, ()) == tuple(modes.split())
+    assert docker.sees_gpus(info) is told
+
+
+@pytest.mark.parametrize(
+    ("sign", "first"),
+    [("/dev/nvgpu", "runtime"), ("/dev/nvhost-gpu", "runtime"), ("/dev/nvidia0", "gpus"), ("driver 540.4.0", "gpus")],
+)
+def test_a_jetson_is_known_by_its_device_nodes_as_well(sign: str, first: str) -> None:
+    assert engines.load("docker").gpu_modes(RUNTIME, (sign,))[0] == first
+
+
+@pytest.mark.parametrize("name", engines.names())
+def test_an_engine_tries_no_way_that_it_does_not_know(name: str) -> None:
+    engine = engines.load(name)
+
+    assert set(engine.gpu_modes(CDI | RUNTIME, ())) == set(engine.GPU_MODES)
 
 
 def test_the_local_engine_is_this_interpreter() -> None:

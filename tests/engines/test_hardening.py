@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ci_gpu import containers, engines, pull
-from ci_gpu.model import ImageRef, Job, Limits
+from ci_gpu.job import Job, Limits
+from ci_gpu.model import ImageRef
 from tests.containers.ground import Ground
 
 pytestmark = pytest.mark.engine

@@ -1,7 +1,8 @@
 """Stands in for docker's client: the answers of `STATE_DOCKER`, and a container that is a process of this machine.
 
 Exit codes as `docker run --help` and docker's reference have them: 125 the daemon failed, 126 and 127 the command could
-not be started, else the command's own. ``inspect`` and ``info`` print the JSON of the Engine API.
+not be started, else the command's own. ``inspect`` and ``info`` print the JSON of the Engine API. ``refuses`` has the
+ways of handing over GPUs (``cdi``, ``gpus``, ``runtime``) that the daemon refuses, each with its code and words.
 """
 
 import itertools
@@ -21,10 +22,23 @@ def end(code, stderr="", stdout=""):
     os._exit(code)
 
 
+def handed_over(options):
+    if "--gpus" in options:
+        yield "gpus"
+    for name, value in itertools.pairwise(options):
+        if (name, value) == ("--runtime", "nvidia"):
+            yield "runtime"
+        if name == "--device" and value.startswith("nvidia.com/gpu="):
+            yield "cdi"
+
+
 def run(rest):
     if "run" in STATE:
         end(*STATE["run"])
     options, command = rest[: rest.index(ID)], rest[rest.index(ID) + 1 :]
+    for mode in handed_over(options):
+        if mode in STATE.get("refuses", {}):
+            end(*STATE["refuses"][mode])
     given = [value for name, value in itertools.pairwise(options) if name == "--env"]
     os.environ.update(pair.partition("=")[::2] for pair in given)
     nonce = command[-1]

@@ -70,8 +70,26 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def examined(state: State, folder: Path, driver: Path, patch: pytest.MonkeyPatch) -> Summary:
-    """What the true pipeline makes of the state."""
+class Noting(Watch):
+    """Remembers the notes."""
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__()
+        self._notes = notes
+
+    def note(self, text: str) -> None:
+        self._notes.append(text)
+
+
+def examined(
+    state: State,
+    folder: Path,
+    driver: Path,
+    patch: pytest.MonkeyPatch,
+    notes: list[str] | None = None,
+    **settings: str,
+) -> Summary:
+    """What the true pipeline makes of the state, with its notes in ``notes``."""
     _image(state, folder, driver, patch)
     _machine(state, folder, patch)
     (folder / "checks").mkdir()
@@ -83,9 +101,10 @@ def examined(state: State, folder: Path, driver: Path, patch: pytest.MonkeyPatch
         "checks": state.checks,
         "checks_dir": str(folder / "checks"),
         "pull": state.pull,
+        **settings,
     }
-    images = () if given["engine"] == "local" else (state.image,)
-    return pipeline.run(config.targets(images, given, None), Watch(), {})
+    images = () if given["engine"] == "local" else tuple(state.image.split())
+    return pipeline.run(config.targets(images, given, None), Noting([] if notes is None else notes), {})
 
 
 def _image(state: State, folder: Path, driver: Path, patch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,15 @@ ENGINE: dict[str, State] = {
         "engine-down",
         docker=refused(1, "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"),
     ),
-    "the engine was not told of GPUs": runner("gpu-runtime-missing", docker={"info": NO_GPUS}),
+    "the engine was not told of GPUs": runner(
+        "gpu-runtime-missing",
+        docker={
+            "info": NO_GPUS,
+            **refused(
+                125, 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].'
+            ),
+        },
+    ),
     "the toolkit is not installed": runner(
         "gpu-runtime-missing",
         docker=refused(
