@@ -6,6 +6,7 @@ two arrive here together as ``given``: click has merged them.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import sys
@@ -123,7 +124,19 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
     _settings({**document.get("run", {}), **given})  # a mistake in it is one, even where no image uses it
     if not images and not named:
         images = _without_image(given, document)
-    return tuple(_target(image, given, document) for image in images or tuple(named))
+    chosen = tuple(_target(image, given, document) for image in images or tuple(named))
+    policy.require_known(document.get("metrics", {}), _known_checks(chosen, named))
+    return chosen
+
+
+def _known_checks(chosen: tuple[Target, ...], images: Mapping[str, Any]) -> frozenset[str]:
+    """The checks of all images of the file: a rule may be for one that is not examined now."""
+    own = {target.settings.checks_dir for target in chosen}
+    found = {check.id for folder in own for check in check_infos(folder)[0]}
+    for table in images.values():
+        with contextlib.suppress(ConfigError):  # a mistake in what is not examined is told where it is
+            found |= {check.id for check in check_infos(str(table.get("checks-dir", "")))[0]}
+    return frozenset(found)
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +199,6 @@ def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -
     if settings.engine == LOCAL:
         settings = _interpreted(reference, settings, named=bool(settings.python and table and "image" not in table))
     infos, sources = check_infos(settings.checks_dir)
-    policy.require_known(document.get("metrics", {}), [check.id for check in infos])
     return Target(
         name=image,
         ref=None if settings.engine == LOCAL else ImageRef.parse(reference),

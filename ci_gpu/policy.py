@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ci_gpu.errors import ConfigError
@@ -13,8 +14,8 @@ from ci_gpu.model import MetricRule, Policy
 
 KEYS = ("min-effect", "floor", "ceiling", "gate")
 
-_OF_THE_IMAGE = ("image.size", "image.import")
-"""Metrics that no check measures."""
+_OF_THE_IMAGE = ("image.size/size", "image.import/torch")
+"""Metrics that no check measures (`compare.readings.of_the_image`)."""
 
 
 def policy(min_effect: str, inconclusive: str, tables: Mapping[str, Any]) -> Policy:
@@ -34,13 +35,18 @@ def require_known(patterns: Collection[str], checks: Collection[str]) -> None:
     """Refuse a pattern that no metric of these checks (``family.name``) can fit: its rule would have no effect.
 
     Raises:
-        ConfigError: there is one; the nearest check is named.
+        ConfigError: there is one; the nearest that would fit is named.
     """
-    known = (*checks, *_OF_THE_IMAGE)
     for pattern in patterns:
-        literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-        if not any(f"{check}/".startswith(literal) or literal.startswith(f"{check}/") for check in known):
-            raise _no_such_check(pattern, known)
+        of_the_image = any(fnmatchcase(name, pattern) for name in _OF_THE_IMAGE)
+        if not of_the_image and not any(_can_fit(pattern, check) for check in checks):
+            raise _no_such_metric(pattern, sorted(checks))
+
+
+def _can_fit(pattern: str, check: str) -> bool:
+    """Whether the pattern covers ``check/name`` for some name: its beginning covers ``check/``, and more follows."""
+    heads = (pattern[:end] for end in range(1, len(pattern) + 1))
+    return any(fnmatchcase(f"{check}/", head) and (head != pattern or head.endswith("*")) for head in heads)
 
 
 def share(name: str, text: str) -> float:
@@ -142,11 +148,14 @@ def _no_quantity(name: str, text: object) -> ConfigError:
     )
 
 
-def _no_such_check(pattern: str, known: Collection[str]) -> ConfigError:
-    near = difflib.get_close_matches(pattern.partition("/")[0], known, n=1, cutoff=0.4)
+def _no_such_metric(pattern: str, checks: Iterable[str]) -> ConfigError:
+    """With the pattern of the check, or of the family, that was probably meant."""
+    names = [*checks, *(name.partition("/")[0] for name in _OF_THE_IMAGE)]
+    known = [like for name in names for like in (f"{name}/*", f"{name.partition('.')[0]}.*")]
+    near = difflib.get_close_matches(pattern, known, n=1)
     return ConfigError(
-        f'[metrics."{pattern[:80]}"] is of no check' + (f"; did you mean {near[0]!r}?" if near else ""),
-        why="a metric is named check/name, and no check begins so: the rule would be without effect",
-        remedy="ci-gpu checks lists them; a metric is in run.json and in the report as family.check/name",
+        f'[metrics."{pattern[:80]}"] covers no metric' + (f"; did you mean {near[0]!r}?" if near else ""),
+        why="a metric is named check/name, and the pattern has to cover all of that: the rule would be without effect",
+        remedy="ci-gpu checks lists the checks; a metric is in run.json and in the report as family.check/name",
         kind="unknown-metric",
     )

@@ -124,8 +124,14 @@ def test_an_image_is_nothing_that_the_local_engine_could_start() -> None:
         ('[metrics."matmul.*"]\nfloor = "1e999 s"\n', "floor cannot be '1e999 s'"),
         ('[metrics."matmul.*"]\nfloor = "-1 s"\n', "floor cannot be '-1 s'"),
         ('[metrics."matmul.*"]\nceiling = "nan s"\n', "ceiling cannot be 'nan s'"),
-        ('[metrics."matmull.*"]\nfloor = "1 s"\n', "of no check; did you mean 'matmul"),
-        ('[metrics."matmul.throughputs/*"]\nfloor = "1 s"\n', "of no check; did you mean 'matmul.throughput"),
+        ('[metrics."matmull.*"]\nfloor = "1 s"\n', r"covers no metric; did you mean 'matmul\.\*'"),
+        ('[metrics."matmul.throughputs/*"]\nfloor = "1 s"\n', r"no metric; did you mean 'matmul.throughput/\*'"),
+        ('[metrics."matmul.throughput"]\nfloor = "1 s"\n', r"no metric; did you mean 'matmul.throughput/\*'"),
+        ('[metrics."matmul"]\nfloor = "1 s"\n', r"no metric; did you mean 'matmul\.\*'"),
+        ('[metrics."matmul.throughput/"]\nfloor = "1 s"\n', r"no metric; did you mean 'matmul.throughput/\*'"),
+        ('[metrics."image.size"]\nceiling = "1 B"\n', r"no metric; did you mean 'image.size/\*'"),
+        ('[metrics."image.size/bytes"]\nceiling = "1 B"\n', r"no metric; did you mean 'image.size/\*'"),
+        ('[metrics.""]\nfloor = "1 s"\n', r'\[metrics.""\] covers no metric'),
         ("[run]\nmin-effect = 0\n", "min-effect cannot be '0.0'"),
         ("[run]\nselftest-slowdown = 2\n", "selftest-slowdown cannot be '2.0'"),
         ("[run]\npairs = 1\n", "--pairs cannot be '1'"),
@@ -140,7 +146,11 @@ def test_what_cannot_be_meant_is_told_before_anything_starts(text: str, said: st
 
 
 @pytest.mark.parametrize(
-    "pattern", ["*", "matmul.*", "matmul.throughput/*", "*float32*", "m?tmul.*", "image.size/size", "own.*", "[cm]*"]
+    "pattern",
+    [
+        *("*", "matmul.*", "matmul.throughput/*", "*float32*", "m?tmul.*", "image.size/size", "own.*", "[cm]*"),
+        *("matmul.throughput/throughput_[bf]*", "*/throughput_*", "matmul.throughput?x", "*_l2_cold", "image.*"),
+    ],
 )
 def test_a_pattern_that_can_fit_a_metric_is_read(pattern: str) -> None:
     Path("checks").mkdir()
@@ -217,17 +227,36 @@ def test_a_margin_of_nothing_is_told(text: str, shown: str) -> None:
     assert error.remedy == 'write the smallest change that matters, such as min-effect = "1%"'
 
 
-def test_a_pattern_of_no_check_is_told_with_the_nearest() -> None:
+def test_a_pattern_that_covers_no_metric_is_told_with_the_nearest_that_does() -> None:
     with pytest.raises(ConfigError) as near:
         policy.require_known(["matmull.throughput/x"], ["matmul.throughput", "cache.reuse"])
     with pytest.raises(ConfigError) as far:
         policy.require_known(["9" * 90], ["matmul.throughput"])
 
-    assert near.value.what == "[metrics.\"matmull.throughput/x\"] is of no check; did you mean 'matmul.throughput'?"
-    assert far.value.what == f'[metrics."{"9" * 80}"] is of no check'
-    assert near.value.why == "a metric is named check/name, and no check begins so: the rule would be without effect"
-    assert near.value.remedy.startswith("ci-gpu checks lists them; ")
+    assert near.value.what == (
+        "[metrics.\"matmull.throughput/x\"] covers no metric; did you mean 'matmul.throughput/*'?"
+    )
+    assert far.value.what == f'[metrics."{"9" * 80}"] covers no metric'
+    assert near.value.why == (
+        "a metric is named check/name, and the pattern has to cover all of that: the rule would be without effect"
+    )
+    assert near.value.remedy.startswith("ci-gpu checks lists the checks; ")
     assert near.value.kind == "unknown-metric"
+
+
+def test_a_rule_may_be_for_a_check_that_another_image_of_the_file_has() -> None:
+    """One file serves several jobs: a run of one image does not know the checks of the other."""
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        Path(folder, f"{folder}.py").write_text("def check_speed(device):\n    yield\n")
+    images = "".join(f'[images.{name}]\nimage = "{NEW}"\nchecks-dir = "{name}"\n' for name in ("one", "two"))
+    gone = f'[images.gone]\nimage = "{NEW}"\nchecks-dir = "gone"\n'
+    Path("ci-gpu.toml").write_text(
+        f'{images}{gone}[metrics."one.*"]\nceiling = "1 s"\n[metrics."two.*"]\ngate = false\n'
+    )
+
+    assert [target.name for target in targets(("one", "two"), {}, Path("ci-gpu.toml"))] == ["one", "two"]
+    assert [target.name for target in targets(("two",), {}, Path("ci-gpu.toml"))] == ["two"]
 
 
 def test_a_rule_with_every_key_and_one_with_none() -> None:

@@ -84,6 +84,6 @@ def _other_unit(metric: str, unit: str, rule: MetricRule) -> ConfigError:
     return ConfigError(
         f"the bounds of {metric} are in {rule.unit or 'no unit'}, and it is measured in {unit}",
         why="a bound without its unit, or in another one, would silently mean something else",
-        remedy=f'write unit = "{unit}" beside the floor or ceiling, and its value in that unit',
+        remedy=f'write floor = "NUMBER {unit}", and ceiling alike; or let the pattern cover metrics of one unit alone',
         kind="unit-mismatch",
     )
