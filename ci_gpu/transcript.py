@@ -141,6 +141,8 @@ def _check_result(result: CheckResult) -> None:
         raise _damaged(f"the check id {result.check[:40]!r}")
     if not (math.isfinite(result.seconds) and result.seconds >= 0):
         raise _damaged("a check that took no possible time")
+    if len({metric.name for metric in result.metrics}) < len(result.metrics):
+        raise _damaged("two metrics of one name")
     if any(not _is_metric(metric) for metric in result.metrics):
         raise _damaged("a metric without a unit, a direction or samples")
 

@@ -20,6 +20,7 @@ from ci_gpu.payload.wire import (
     Finished,
     GpuState,
     Hello,
+    Metric,
     Started,
     Telemetry,
     Watched,
@@ -69,6 +70,7 @@ def test_a_whole_conversation_is_folded() -> None:
         (Started("a.one"), finished("a.one", outcome="splendid")),
         (Started("a.one"), finished("a.one", seconds=-1.0)),
         (Started("a.one"), finished("a.one", outcome="error", cause="bogus")),
+        (Started("a.one"), finished("a.one", metrics=(Metric("x", "s", "lower", (1.0,)),) * 2)),
         (Watched(()),),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator
 
 from . import probe
 from .cuda_errors import CAUSES
-from .wire import MAX_EVIDENCE, Fact, Fail, Note, Skip
+from .wire import MAX_EVIDENCE, Fact, Fail, Metric, Note, Skip
 
 Check = Callable[[str], Iterable[Any]]
 
@@ -17,7 +17,8 @@ Check = Callable[[str], Iterable[Any]]
 def on_every_gpu(check: Check) -> Check:
     """Mark a check that is made on every GPU that the image sees, under its name (``cuda:3``), with the same data.
 
-    With one GPU nothing changes. With more, facts and failures say on which; `TIMEOUT` is for all of them together.
+    With one GPU nothing changes. With more, facts and failures say on which, each GPU has a metric of its own
+    (``rate_gpu3``), and `TIMEOUT` is for all of them together.
     """
 
     @functools.wraps(check)
@@ -50,16 +51,20 @@ def _each(check: Check, torch: Any, count: int) -> Iterator[Any]:
 
 
 def _on(check: Check, torch: Any, index: int, most: int) -> Iterator[Any]:
-    """What the check finds on this GPU, the first ``most`` of it."""
+    """What the check finds on this GPU: all metrics, and the first ``most`` of the rest."""
     with torch.cuda.device(index), _told(_name(torch, index)):
-        for number, item in enumerate(check(f"cuda:{index}")):
-            if number < most:
+        for item in check(f"cuda:{index}"):
+            most -= not isinstance(item, Metric)
+            if most >= 0 or isinstance(item, Metric):
                 yield _of(index, item)
 
 
 def _of(index: int, item: Any) -> Any:
+    """With the GPU in its name: what is measured on two GPUs is no one metric."""
     if isinstance(item, Fact):
         return dataclasses.replace(item, name=f"GPU {index}: {item.name}")
+    if isinstance(item, Metric):
+        return dataclasses.replace(item, name=f"{item.name}_gpu{index}")
     return Note(f"GPU {index}: {item.text}") if isinstance(item, Note) else item
 
 
@@ -82,11 +87,11 @@ def _name(torch: Any, index: int) -> str:
 
 
 def _of_all(torch: Any, wrong: Dict[int, Fail], count: int) -> Fail:
-    """The failures as one. A GPU that is wrong where another of its model is right is not wrong by the image."""
+    """The failures as one. A GPU that is wrong where as many of its model are right is not wrong by the image."""
     first = next(iter(wrong))
     fail, names = wrong[first], [torch.cuda.get_device_name(index) for index in range(count)]
-    right = {names[index] for index in range(count) if index not in wrong}
-    sick = CAUSES["gpu-computes-wrong"] if {names[index] for index in wrong} <= right else None
+    bad = [names[index] for index in wrong]
+    sick = CAUSES["gpu-computes-wrong"] if all(2 * bad.count(name) <= names.count(name) for name in bad) else None
     which = f"GPU{'s' * (len(wrong) > 1)} {', '.join(_name(torch, index) for index in wrong)} of {count}"
     return Fail(
         f"{which}: {fail.message}" + (f" ({sick.meaning})" if sick else ""),

@@ -7,7 +7,7 @@ import json
 import sys
 import traceback
 from dataclasses import asdict
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 from . import cuda_errors, probe
 from .needs import demand
@@ -81,21 +81,28 @@ def last_line(error: BaseException) -> str:
 
 def _evidence(returned: Iterable[Any]) -> Iterable[Any]:
     """What the check yields, one by one, so that what it found before it failed is kept."""
-    for number, item in enumerate(returned or ()):
-        if not isinstance(item, (Fact, Metric, Note)):
+    told = 0
+    measured: Set[str] = set()
+    for item in returned or ():
+        if isinstance(item, Metric):
+            _require_metric(item, measured)
+            measured.add(item.name)
+        elif isinstance(item, (Fact, Note)):
+            told += 1
+        else:
             raise TypeError(f"a check yields Fact, Metric and Note, not {type(item).__name__}")
-        if number >= MAX_EVIDENCE:
-            raise ValueError(f"a check yields at most {MAX_EVIDENCE} pieces of evidence")
-        yield _checked(item)
+        if max(told, len(measured)) > MAX_EVIDENCE:
+            raise ValueError(f"a check yields at most {MAX_EVIDENCE} facts and notes, and as many metrics")
+        yield item
 
 
-def _checked(item: Any) -> Any:
-    if isinstance(item, Metric):
-        if item.better not in ("higher", "lower") or not item.unit:
-            raise ValueError(f'the metric {item.name!r} needs a unit, and better="higher" or "lower"')
-        if not 0 < len(item.samples) <= MAX_SAMPLES:
-            raise ValueError(f"the metric {item.name!r} has {len(item.samples)} samples, not 1 to {MAX_SAMPLES}")
-    return item
+def _require_metric(metric: Metric, measured: Set[str]) -> None:
+    if metric.better not in ("higher", "lower") or not metric.unit:
+        raise ValueError(f'the metric {metric.name!r} needs a unit, and better="higher" or "lower"')
+    if not 0 < len(metric.samples) <= MAX_SAMPLES:
+        raise ValueError(f"the metric {metric.name!r} has {len(metric.samples)} samples, not 1 to {MAX_SAMPLES}")
+    if metric.name in measured:
+        raise ValueError(f"the metric {metric.name!r} was yielded twice")
 
 
 def _sufficient(evidence: List[Any]) -> Dict[str, str]:

@@ -25,7 +25,7 @@ OUTCOMES = (PASSED, FAILED, ERROR, SKIPPED)
 MOST_PACKAGES = 2000
 
 MAX_EVIDENCE = 200
-"""Facts, metrics and notes of one check."""
+"""Facts and notes of one check; it has no more metrics, either."""
 
 
 class Fail(Exception):

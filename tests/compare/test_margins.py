@@ -108,7 +108,10 @@ def test_a_bound_is_broken_beyond_it_and_not_at_it(head: float, broken: str) -> 
 def test_a_bound_needs_the_metrics_own_unit(unit: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told) as raised:
         beyond_bounds("a.one/x", "ms", 1.0, MetricRule(floor=0.5, unit=unit))
-    assert raised.value.remedy == 'write floor = "NUMBER ms", and ceiling alike; or let the pattern cover metrics of one unit alone'
+    assert (
+        raised.value.remedy
+        == 'write floor = "NUMBER ms", and ceiling alike; or let the pattern cover metrics of one unit alone'
+    )
     assert "would silently mean something else" in raised.value.why
     assert raised.value.kind == "unit-mismatch"
 

@@ -7,6 +7,8 @@ TorchFunctionMode): it notes the device that a call names, and lets the call run
 from __future__ import annotations
 
 import contextlib
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,3 +148,59 @@ def test_a_type_that_is_not_implemented_is_a_skip_once_and_not_by_gpu(machine, m
     with machine(["H100"] * 2):
         monkeypatch.setattr(torch.Tensor, "__matmul__", matmul)
         assert made("matmul.float16").outcome == "skipped"
+
+
+MEASURES = """
+from ci_gpu.payload import Fact, Metric, on_every_gpu
+
+@on_every_gpu
+def check_speed(device):
+    for number in range(30):
+        yield Fact(f"step {number}", device)
+    yield Metric("rate", "1/s", "higher", (1.0 + int(device.partition(":")[2] or 0),))
+"""
+
+
+@pytest.fixture
+def measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "measures.py").write_text(MEASURES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "measures", raising=False)
+    return "measures"
+
+
+def test_what_is_measured_on_each_gpu_is_a_metric_of_its_own_and_none_is_left_out(machine, measures: str) -> None:
+    """By one name they would be one metric to a comparison, which would see the last GPU alone."""
+    with machine(["H100"] * 8):
+        found = perform.check("measures.speed", measures, "cuda")
+
+    assert (found.outcome, len(found.facts)) == ("passed", 8 * (MAX_EVIDENCE // 8 - 1)), found.message
+    assert {metric.name: metric.samples for metric in found.metrics} == {
+        f"rate_gpu{index}": (1.0 + index,) for index in range(8)
+    }
+
+
+def test_with_one_gpu_a_metric_has_its_own_name(machine, measures: str) -> None:
+    with machine(["H100"]):
+        found = perform.check("measures.speed", measures, "cuda")
+
+    assert [metric.name for metric in found.metrics] == ["rate"]
+
+
+@pytest.mark.parametrize(
+    ("models", "wrong", "cause"),
+    [
+        (["H100"] * 2, (1,), "gpu-computes-wrong"),
+        (["H100"] * 4, (0, 2), "gpu-computes-wrong"),
+        (["H100"] * 8, tuple(range(1, 8)), ""),  # right on the first alone: as code that knows no other device
+        (["H100"] * 3, (1, 2), ""),
+        (["H100", "H100", "L4", "L4", "L4"], (1, 3, 4), ""),
+    ],
+)
+def test_more_gpus_that_are_wrong_than_right_are_not_all_broken(
+    machine, models: list[str], wrong: tuple[int, ...], cause: str
+) -> None:
+    with machine(models, *wrong):
+        found = made("matmul.float64")
+
+    assert (found.outcome, found.cause) == ("failed", cause)

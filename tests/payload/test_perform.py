@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gpu.payload import cuda_errors, perform
-from ci_gpu.payload.wire import CheckResult, Fail, NotMade
+from ci_gpu.payload.wire import CheckResult, Fail, Metric, NotMade
 from tests.needs import module
 
 module("torch")
@@ -90,3 +90,18 @@ def test_an_error_from_within_torch_or_our_own_code_may_be_of_the_gpu_and_torch_
 
     assert of(lambda: torch.nn.functional.interpolate(torch.ones(1, 1, 1))) == "no-gpu"
     assert of(lambda: torch.testing.assert_close(torch.ones(1), torch.zeros(1))) == ""
+
+
+def test_two_metrics_of_one_name_are_an_error() -> None:
+    """A comparison would keep the last, a bound would judge both."""
+    planted = types.ModuleType("planted_by_a_test")
+    rate = Metric("rate", "1/s", "higher", (1.0,))
+    planted.check_it = lambda device: (rate, rate)  # type: ignore[attr-defined]
+    sys.modules["planted_by_a_test"] = planted
+    try:
+        found = perform.check("planted.it", "planted_by_a_test", "cpu")
+    finally:
+        del sys.modules["planted_by_a_test"]
+
+    assert (found.outcome, found.message) == ("error", "ValueError: the metric 'rate' was yielded twice")
+    assert len(found.metrics) == 1
