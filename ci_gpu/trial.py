@@ -25,7 +25,7 @@ from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, Trial
 from ci_gpu.payload.control import CODE, COMPILED
 from ci_gpu.payload.cuda_errors import CAUSES, RUNNER
 from ci_gpu.payload.timing import SLOWDOWN
-from ci_gpu.payload.wire import ERROR, PASSED, CheckResult, Event, Metric
+from ci_gpu.payload.wire import ERROR, FAILED, PASSED, CheckResult, Event, Metric
 
 REPEATS = 2
 """How often a pair is measured anew because the machine spoiled it."""
@@ -213,7 +213,7 @@ def _unanswered(answers: guest.Answers, arm: str) -> str:
 
 def _by_the_runner(results: Iterable[CheckResult], arm: str) -> str:
     """Where a check ended for a cause of the runner's, what it would have measured is not missing in this image."""
-    causes = (CAUSES.get(result.cause) for result in results if result.outcome == ERROR)
+    causes = (CAUSES.get(result.cause) for result in results if result.outcome in (FAILED, ERROR))
     found = next((cause for cause in causes if cause and cause.party == RUNNER), None)
     return f"a check of the {arm} ended by the runner's fault: {found.meaning}" if found else ""
 

@@ -40,12 +40,14 @@ manual_seed = lambda seed: None
 
 CHECKS = '''
 import os
-from ci_gpu.payload import Fact, Metric
+from ci_gpu.payload import Fact, Fail, Metric
 
 def check_speed(device):
     """A rate, and a count of bytes."""
-    mark = os.environ.get("ECC_AFTER_THE_FIRST")
+    mark = os.environ.get("GPU_BREAKS_AFTER_THE_FIRST")
     if mark and os.path.exists(mark):
+        if os.environ.get("COMPUTES_WRONG"):
+            raise Fail("words of the image's own", cause="gpu-computes-wrong")
         raise RuntimeError("CUDA error: uncorrectable ECC error encountered, and words of the image's own")
     if mark:
         open(mark, "w").close()
@@ -281,12 +283,22 @@ def test_an_image_that_gives_no_answer_any_more_has_no_words_in_why(conduct, tmp
     assert exit_code(found, head) == 3
 
 
-def test_a_gpu_that_breaks_meanwhile_is_no_metric_that_vanished(conduct, tmp_path: Path, monkeypatch) -> None:
-    """An uncorrectable ECC error in a block is the runner's; without blame the metric would be missing in the head."""
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ({}, "the memory of this GPU is damaged"),
+        ({"COMPUTES_WRONG": "1"}, "another GPU of this model computes the same right, with the same image"),
+    ],
+    ids=["error", "failed"],
+)
+def test_a_gpu_that_breaks_meanwhile_is_no_metric_that_vanished(
+    conduct, tmp_path: Path, monkeypatch, how: dict[str, str], cause: str
+) -> None:
+    """Such an end in a block is the runner's; without blame the metric would be missing in the head."""
     monkeypatch.setattr(trial, "REST_SECONDS", 0)
-    found, head, _ = conduct(SAME, {**SAME, "ECC_AFTER_THE_FIRST": str(tmp_path / "mark")})
+    found, head, _ = conduct(SAME, {**SAME, "GPU_BREAKS_AFTER_THE_FIRST": str(tmp_path / "mark"), **how}, device="cuda")
 
-    assert found.refused == "a check of the head ended by the runner's fault: the memory of this GPU is damaged"
+    assert found.refused == f"a check of the head ended by the runner's fault: {cause}"
     assert len(found.blocks) == trial.SPOILED_IN_A_ROW * (trial.REPEATS + 1) * 2
     assert exit_code(found, head) == 3
 
