@@ -50,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     python: str = ""
     entrypoint: str = "image"
     user: str = ""
+    group_add: str = "none"
+    selinux_label: str = "keep"
     network: str = "none"
     memory: str = ""
     cpus: str = ""
@@ -57,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     tmp_size: str = "16g"
     tf32: str = "declared"
     pids_limit: int = 4096
+    memlock: str = ""
+    stack: str = ""
     registry_username: str = ""
     baseline: str = ""
     pairs: int = 6
@@ -71,6 +75,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "gpu_mode": ("auto", "cdi", "gpus", "runtime"),
     "pull": ("missing", "always", "never"),
     "entrypoint": ("image", "none"),
+    "selinux_label": ("keep", "disable"),
     "network": ("none", "bridge"),
     "tf32": ("forbid", "declared", "allow"),
     "inconclusive": ("pass", "warn", "fail"),
@@ -86,6 +91,9 @@ _PATTERNS = {
     "memory": (r"|[0-9]+[bkmg]?", "a size such as 32g"),
     "shm_size": (r"[0-9]+[bkmg]?", "a size such as 2g"),
     "tmp_size": (r"[0-9]+[bkmg]?", "a size such as 16g"),
+    "memlock": (r"|unlimited|[0-9]+[bkmg]?", "unlimited, or a size such as 64m"),
+    "stack": (r"|[0-9]+[bkmg]?", "a size such as 64m"),
+    "group_add": (r"none|keep-groups|[0-9]+(,[0-9]+)*", "gids in numbers, such as 44,109, or keep-groups"),
     "cpus": (r"|[0-9]+(\.[0-9]+)?", "a number such as 8"),
     "python": (r"|[A-Za-z0-9_./+][A-Za-z0-9_./+-]*", "a name or path without spaces"),
 }
@@ -110,6 +118,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             pids=chosen.pids_limit,
             shm_size=chosen.shm_size,
             tmp_size=chosen.tmp_size,
+            memlock=chosen.memlock,
+            stack=chosen.stack,
         )
 
 
@@ -247,6 +257,8 @@ def _settings(merged: Mapping[str, Any]) -> Settings:
     policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0))
     _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")
     _require(_hands_over_by(settings), "gpu-mode", settings.gpu_mode, f"a way that --engine {settings.engine} knows")
+    kept = settings.group_add == "keep-groups"
+    _require(not kept or settings.engine == "podman", "group-add", settings.group_add, "that with --engine podman only")
     _require(settings.gpus != "none" or settings.device != "cuda", "gpus", "none", "GPUs, when --device is cuda")
     return settings
 

@@ -13,6 +13,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pids: int = 4096
     shm_size: str = "2g"
     tmp_size: str = "16g"
+    memlock: str = ""  # or "unlimited"
+    stack: str = ""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     gpu_mode: str = ""
     limits: Limits = Limits()
     user: str = ""  # "uid:gid"; empty: the image's own
+    groups: tuple[str, ...] = ()  # gids that its processes have besides, or "keep-groups": those of this process
+    label_disabled: bool = False  # not confined by SELinux
+    own_limits: tuple[tuple[str, str], ...] = ()  # nofile and nproc of this process, for an engine that raises them
     network: str = "none"
     keep_entrypoint: bool = True
     cidfile: str = ""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from ci_gpu.errors import RunnerError
@@ -67,6 +70,17 @@ def run(
     except subprocess.TimeoutExpired:
         return Completed(124, "", f"{argv[0]}: no answer in {timeout:g} s")
     return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def own_limits() -> tuple[tuple[str, str], ...]:
+    """How many files and processes this process may have, ``SOFT:HARD``. podman bounds the latter by pid_max, too."""
+    try:
+        most = int(Path("/proc/sys/kernel/pid_max").read_text())
+    except (OSError, ValueError):
+        most = sys.maxsize
+    files, processes = resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_NPROC)
+    bounded = [most if limit == resource.RLIM_INFINITY else min(limit, most) for limit in processes]
+    return ("nofile", "{}:{}".format(*files)), ("nproc", "{}:{}".format(*bounded))
 
 
 class Conversation:

@@ -199,7 +199,7 @@ def test_what_a_workflow_does_not_say_is_left_to_the_file_except_what_protects()
     """A file of the pull request's does not do without the GPU, the container or its isolation."""
     said = {name: _default(name) for name in SETTINGS if _default(name)}
 
-    assert said == {"device": "cuda", "engine": "auto", "network": "none"}
+    assert said == {"device": "cuda", "engine": "auto", "group-add": "none", "network": "none", "selinux-label": "keep"}
 
 
 def test_every_output_of_the_action_is_one_that_ci_gpu_writes() -> None:

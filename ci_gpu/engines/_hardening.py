@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ci_gpu.job import Job
 
 Argv = tuple[str, ...]
@@ -43,12 +45,14 @@ def confinement(job: Job) -> Argv:
         *("--security-opt", "no-new-privileges"),
         "--read-only",
         *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={job.limits.tmp_size}"),  # noqa: S108 - in the container
+        *(("--security-opt", "label=disable") if job.label_disabled else ()),
         *(("--user", job.user) if job.user else ()),
+        *(word for group in job.groups for word in ("--group-add", group)),
     )
 
 
 def limits(job: Job) -> Argv:
-    """Bounds on processes, memory and shared memory. No --ulimit: given one, podman raises all others."""
+    """Bounds on processes, memory, shared memory, and what was named of the kernel's limits."""
     bounds = job.limits
     memory = ("--memory", bounds.memory, "--memory-swap", bounds.memory) if bounds.memory else ()
     return (
@@ -56,7 +60,27 @@ def limits(job: Job) -> Argv:
         *("--shm-size", bounds.shm_size),
         *memory,
         *(("--cpus", bounds.cpus) if bounds.cpus else ()),
+        *ulimits(
+            (name, _octets(size)) for name, size in (("memlock", bounds.memlock), ("stack", bounds.stack)) if size
+        ),
     )
+
+
+def ulimits(values: Iterable[tuple[str, str]]) -> Argv:
+    """Soft and hard, ``SOFT:HARD``."""
+    return tuple(word for name, value in values for word in ("--ulimit", f"{name}={value}"))
+
+
+def _octets(size: str) -> str:
+    """``64k`` as ``65536:65536``: engines take no unit here."""
+    if size == "unlimited":
+        return "-1:-1"
+    unit = size[-1] if size[-1] in _UNITS else "b"
+    octets = int(size.rstrip(unit)) * _UNITS[unit]
+    return f"{octets}:{octets}"
+
+
+_UNITS = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def environment(job: Job) -> Argv:

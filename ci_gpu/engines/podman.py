@@ -52,12 +52,19 @@ def run(job: Job, command: Argv) -> Argv:
         *_hardening.identity(job),
         *_hardening.confinement(job),
         *_hardening.limits(job),
+        *_kept(job),
         *_hardening.cdi(job),
         *_hardening.environment(job),
         *options,
         job.image,
         *rest,
     )
+
+
+def _kept(job: Job) -> Argv:
+    """Where one limit is named, podman forgets its defaults and raises nofile and nproc (seen with 4.3.1)."""
+    named = job.limits.memlock or job.limits.stack
+    return _hardening.ulimits(job.own_limits) if named else ()
 
 
 def state(container: str) -> Argv:

@@ -52,7 +52,7 @@ _NAMES_CUDA = re.compile(
     r"|No (CUDA|HIP) GPUs are available|Found no NVIDIA driver|NVIDIA driver on your system is too old"
     r"|not compiled with CUDA|module 'torch\._C' has no attribute '_cuda_"
     # the loader's, and a code of CUDA's with the words that belong to it
-    r"|libcuda\.so\.1: cannot open|\bError 34: CUDA driver is a stub|\bError 802: system not yet"
+    r"|\bibv_[a-z]{2,20}_|libcuda\.so\.1: cannot open|\bError 34: CUDA driver is a stub|\bError 802: system not yet"
     r"|\bError 803: system has unsupported|\bError 804: forward compat"
 )
 
@@ -188,7 +188,7 @@ CAUSES = _table(
         "ecc-uncorrectable",
         RUNNER,
         r"uncorrectable ECC error|cudaErrorECCUncorrectable|CUDA_ERROR_ECC_UNCORRECTABLE"
-        r"|NVRM: Xid.*: (48|63|64|94|95),",
+        r"|NVRM: Xid.{0,80}: (48|63|64|94|95),",
         "the memory of this GPU is damaged",
         "take the runner out of service; nvidia-smi -q -d ECC,ROW_REMAPPER, then reset the GPU or replace it",
     ),
@@ -196,15 +196,15 @@ CAUSES = _table(
         "nvlink-error",
         RUNNER,
         r"uncorrectable NVLink error|over nvlink or a hardware error|cudaErrorNvlinkUncorrectable|cudaErrorContained"
-        r"|NVRM: Xid.*: 74,",
+        r"|NVRM: Xid.{0,80}: 74,",
         "a link between GPUs, or a GPU on it, is defective",
         "take the runner out of service; nvidia-smi nvlink -e, and the kernel's log for Xid",
     ),
     Cause(
         "gpu-lost",
         RUNNER,
-        r"GPU is lost|fallen off the bus|\bGPU_IS_LOST\b|CUDA_ERROR_DEVICE_UNAVAILABLE.*lost|NVRM: Xid.*: 79,"
-        r"|GPU requires reset|the GPU .*needs to be reset",
+        r"GPU is lost|fallen off the bus|\bGPU_IS_LOST\b|CUDA_ERROR_DEVICE_UNAVAILABLE.{0,200}lost"
+        r"|NVRM: Xid.{0,80}: 79,|GPU requires reset|the GPU .{0,80}needs to be reset",
         "the GPU has fallen off the bus, or must be reset",
         "take the runner out of service; dmesg has the Xid; reset the GPU (nvidia-smi -r) or reboot",
     ),
@@ -251,7 +251,23 @@ CAUSES = _table(
         r"CUDA unknown error|CUDA error: unknown error|\bError 999\b|cudaErrorUnknown\b|CUDA_ERROR_UNKNOWN\b"
         r"|OS call failed or operation not supported on this OS|Failed to initialize NVML: Unknown Error",
         "usually the device files of nvidia-uvm are missing, the container lost its access to them, or the GPU is gone",
-        "sudo nvidia-modprobe -u on the host, then a new container; dmesg shows whether the GPU is still there",
+        "sudo nvidia-modprobe -u on the host, then a new container; dmesg shows whether the GPU is still there; where"
+        " SELinux is enforcing, try --selinux-label disable",
+    ),
+    Cause(
+        "gpu-permission",
+        RUNNER,
+        r"Insufficient Permissions|NVML_ERROR_NO_PERMISSION|/dev/nvidia[\w-]{0,40}.{0,80}permission denied",
+        "the container may not use the device files of the GPU",
+        "where SELinux is enforcing, --selinux-label disable; where /dev/nvidia* are for a group, --group-add with its"
+        " gid (stat -c %g /dev/nvidia0), or --group-add keep-groups with a rootless podman over crun",
+    ),
+    Cause(
+        "memlock",
+        RUNNER,
+        r"ibv_(reg_mr|create_cq|create_qp|alloc_pd)[\w()]{0,20} failed.{0,80}Cannot allocate memory",
+        "the container may not lock the memory that RDMA needs",
+        "--memlock unlimited; the daemon or the user that starts the container must be allowed as much",
     ),
     Cause(
         "no-gpu",

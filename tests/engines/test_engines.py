@@ -70,6 +70,38 @@ def test_a_container_is_held_tight(name: str) -> None:
     assert not {"--privileged", "--volume", "-v", "--mount", "--pid", "--ipc", "--rm"} & set(argv)
 
 
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_what_gpus_may_need_beyond_that_is_named_one_by_one(name: str) -> None:
+    limits = Limits(memlock="unlimited", stack="64m")
+    argv = run(name, limits=limits, groups=("44", "109"), label_disabled=True, own_limits=(("nofile", "1024:4096"),))
+
+    assert {
+        ("--ulimit", "memlock=-1:-1"),
+        ("--ulimit", "stack=67108864:67108864"),
+        ("--group-add", "44"),
+        ("--group-add", "109"),
+        ("--security-opt", "label=disable"),
+        ("--security-opt", "no-new-privileges"),
+    } <= pairs(argv)
+    assert not {"--ulimit", "--group-add", "label=disable"} & set(run(name, own_limits=(("nofile", "1024:4096"),)))
+
+
+def test_podman_is_told_the_limits_that_it_would_raise_beside_the_one_that_is_named() -> None:
+    own = (("nofile", "1024:4096"), ("nproc", "4096:4096"))
+
+    assert {("--ulimit", "nofile=1024:4096"), ("--ulimit", "nproc=4096:4096")} <= pairs(
+        run("podman", limits=Limits(stack="8m"), own_limits=own)
+    )
+    assert "nofile=1024:4096" not in run("docker", limits=Limits(stack="8m"), own_limits=own)
+
+
+@pytest.mark.parametrize(
+    ("size", "value"), [("unlimited", "-1"), ("65536", "65536"), ("64b", "64"), ("64k", "65536"), ("1g", "1073741824")]
+)
+def test_a_size_is_told_in_bytes(size: str, value: str) -> None:
+    assert ("--ulimit", f"memlock={value}:{value}") in pairs(run("docker", limits=Limits(memlock=size)))
+
+
 WHOLE = {
     "podman": "podman run --interactive --pull never --log-driver none --stop-timeout 10 --read-only-tmpfs=false"
     " --http-proxy=false --name n --network none --hostname ci-gpu --cap-drop ALL --security-opt no-new-privileges"

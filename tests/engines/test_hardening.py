@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ci_gpu import containers, engines, pull
+from ci_gpu import containers, engines, process, pull
 from ci_gpu.job import Job, Limits
 from ci_gpu.model import ImageRef
 from tests.containers.ground import Ground
@@ -108,6 +108,41 @@ def test_a_container_has_no_power_and_no_way_out(seen: dict[str, Any], request: 
     }
     assert seen["usr"]
     assert 30 < children < 64
+
+
+LIMITS = r"""
+import json, os, resource
+names = ("MEMLOCK", "STACK", "NOFILE", "NPROC")
+print(json.dumps([os.getgroups(), *(resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in names)]))
+"""
+
+
+def test_limits_and_groups_are_those_that_were_named_and_podman_raises_no_other(
+    real_ground: Ground, engine_name: str
+) -> None:
+    """podman 4.3 forgets its `default_ulimits` as soon as one limit is named, and raises nofile and nproc."""
+    ref = ImageRef.parse(real_ground.pushed("no-torch", "1", "ci-gpu-test/held"))
+    pull.pull(engine_name, ref, policy="missing", platform="", env=real_ground.env, on_progress=str)
+    job = Job(
+        image=str(ref),
+        name=containers.new_name(),
+        labels=((containers.LABEL, "limits"),),
+        limits=Limits(memlock="64k", stack="4m"),
+        groups=("4711",),
+        label_disabled=True,
+        own_limits=process.own_limits(),
+    )
+    with containers.removed_afterwards(engines.load(engine_name), job.name, real_ground.env):
+        done = real_ground.run(*engines.load(engine_name).run(job, ("python3", "-c", LIMITS)))
+    assert done.returncode == 0, done.stderr
+    groups, memlock, stack, *others = json.loads(done.stdout)
+
+    assert 4711 in groups
+    assert (memlock, stack) == ([64 << 10] * 2, [4 << 20] * 2)
+    if engine_name == "podman":
+        assert [f"{name}={soft}:{hard}" for name, (soft, hard) in zip(("nofile", "nproc"), others, strict=True)] == [
+            f"{name}={value}" for name, value in process.own_limits()
+        ]
 
 
 def test_a_container_is_found_by_its_label_and_its_id_file_and_ended(

@@ -87,6 +87,15 @@ LATER: dict[str, tuple[str, str]] = {
 """The words of `cudaGetErrorString` (CUDA 13.0), as torch has them behind ``CUDA error: ``."""
 
 ELSEWHERE: dict[str, tuple[str, str]] = {
+    # https://github.com/NVIDIA/nvidia-container-toolkit/issues/210
+    "Failed to initialize NVML: Insufficient Permissions": ("gpu-permission", RUNNER),
+    # https://github.com/NVIDIA/nccl-tests/issues/206
+    "misc/ibvwrap.cc:278 NCCL WARN Call to ibv_reg_mr_iova2 failed with error Cannot allocate memory": (
+        "memlock",
+        RUNNER,
+    ),
+    # https://github.com/NVIDIA/cudf-spark/pull/7632
+    "ERROR mlx5_0: ibv_create_cq() failed: Cannot allocate memory.": ("memlock", RUNNER),
     "AttributeError: module 'torch._C' has no attribute '_cuda_getAllocatorBackend'": ("cpu-build", IMAGE),
     "OSError: libcuda.so.1: cannot open shared object file: No such file or directory": ("no-driver", RUNNER),
     "NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, GPU has fallen off the bus.": ("gpu-lost", RUNNER),
@@ -164,6 +173,18 @@ NAMED: dict[str, str] = {
     "not-permitted": "cudaErrorNotPermitted CUDA_ERROR_NOT_PERMITTED",
 }
 """The names of the errors in `driver_types.h` and `cuda.h` (CUDA 13.0), which a log may have without the words."""
+
+
+@pytest.mark.parametrize(
+    ("cause", "options"),
+    [
+        ("gpu-permission", ("--selinux-label disable", "--group-add")),
+        ("device-files", ("--selinux-label disable",)),
+        ("memlock", ("--memlock unlimited",)),
+    ],
+)
+def test_a_remedy_names_the_option_of_ours_that_helps(cause: str, options: tuple[str, ...]) -> None:
+    assert [option for option in options if option not in cuda_errors.CAUSES[cause].remedy] == []
 
 
 @pytest.mark.parametrize("cause", NAMED)
