@@ -72,12 +72,24 @@ def python_failure(ending: Ending, log: str) -> CiGpuError | None:
 
 
 def _broken_file(files: list[str]) -> str:
-    """The file that broke Python's start; empty where the traceback may be that of another program, or of our own."""
-    shadows = [file for file in files[1:] if _is_shadow(file)]  # the first is a program's own file
+    """The file that broke Python's start; empty where the traceback may be that of another program, or of our own.
+
+    A program of the image's, such as an entrypoint, has modules in its packages that are named as Python's are.
+    """
+    first = files[0] if files else ""
+    if first != "<string>" and not _is_site(first):
+        return ""
+    shadows = [file for file in files[1:] if _is_shadow(file)]
     if shadows:
         return shadows[-1]
-    ours = files[:1] == ["<string>"] and "payload.zip" not in files[-1]
+    ours = first == "<string>" and "payload.zip" not in files[-1]
     return files[-1] if ours and not files[-1].startswith("<") else ""
+
+
+def _is_site(file: str) -> bool:
+    """Whether it is what Python imports before any program."""
+    path = PurePosixPath(file)
+    return file == "<frozen site>" or (path.name == "site.py" and not _is_shadow(file))
 
 
 def _is_shadow(file: str) -> bool:

@@ -191,6 +191,23 @@ PTH = (
 ENDED = {
     "an entrypoint that wants a variable": (FRAMES.format("/srv/run.py") + "KeyError: 'MODEL_NAME'\n", ""),
     "an entrypoint that is named as a module of Python's": (FRAMES.format("/srv/code.py") + "KeyError: 'X'\n", ""),
+    "an entrypoint whose library has a module that is named so": (
+        FRAMES.format("/srv/run.py")
+        + '  File "/usr/lib/python3/dist-packages/click/types.py", line 9, in convert\nX\n',
+        "",
+    ),
+    "an entrypoint whose own package has one": (
+        FRAMES.format("/srv/run.py") + '  File "/srv/app/config/site.py", line 9, in <module>\nKeyError: X\n',
+        "",
+    ),
+    "an entrypoint that is a module": (
+        FRAMES.format("<frozen runpy>") + '  File "/srv/app/logging.py", line 9, in <module>\nKeyError: X\n',
+        "",
+    ),
+    "a shadow that Python's own site imports": (
+        FRAMES.format("<frozen site>") + '  File "/app/os.py", line 1, in <module>\nNameError: x\n',
+        "/app/os.py",
+    ),
     "a bug of our own": (BOOTED + PAYLOAD + "KeyError: 'X'\n", ""),
     "a .pth file that fails, and is not why": (PTH + "usage: serve\n", ""),
     "the same, and a file that is": (
