@@ -19,6 +19,7 @@ stub = ctypes.CDLL(sys.argv[1])  # loaded under the driver's soname: pynvml gets
 for name, value in json.loads(sys.argv[2]).items():
     ctypes.c_int.in_dll(stub, name).value = value
 from ci_gpu import host
+host._read = lambda path: sys.argv[3] if path == "/proc/driver/nvidia/version" else ""  # not this machine's own
 print(json.dumps(msgspec.to_builtins(host.look({}))))
 """
 
@@ -27,8 +28,8 @@ print(json.dumps(msgspec.to_builtins(host.look({}))))
 def looked(nvml_stub: Path):
     """The host, where NVML does as it is told."""
 
-    def looked(library: Path = nvml_stub, **told: int) -> dict[str, Any]:
-        argv = [sys.executable, "-c", SCRIPT, str(library), json.dumps(told)]
+    def looked(library: Path = nvml_stub, kernel: str = "", **told: int) -> dict[str, Any]:
+        argv = [sys.executable, "-c", SCRIPT, str(library), json.dumps(told), kernel]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
@@ -84,6 +85,13 @@ def test_where_the_driver_s_version_is_not_told_the_gpus_are_kept(looked) -> Non
     found = looked(no_driver=999)
 
     assert (found["driver"], len(found["gpus"])) == ("", 1)
+
+
+def test_the_driver_is_that_of_nvml_and_without_its_word_that_of_the_kernel(looked) -> None:
+    kernel = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023"
+
+    assert looked(kernel=kernel)["driver"] == "580.65.06"
+    assert looked(kernel=kernel, no_driver=999)["driver"] == looked(kernel=kernel, init=18)["driver"] == "535.104.05"
 
 
 @pytest.mark.parametrize(

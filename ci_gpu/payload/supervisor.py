@@ -113,8 +113,9 @@ def _environment() -> Environment:
     if ended.data:
         try:
             fields = json.loads(ended.data.decode())
-            fields["gpus"] = tuple(Gpu(**gpu) for gpu in fields["gpus"])
-            return Environment(**fields)
+            for name in ("gpus", "lost"):
+                fields[name] = tuple(Gpu(**gpu) for gpu in fields[name])
+            return Environment(**{**fields, "handed": tuple(fields["handed"])})
         except (TypeError, ValueError):
             pass
     torch = sys.modules["torch"]

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ci_gpu.payload import probe
-from ci_gpu.payload.wire import MOST_PACKAGES, Environment
+from ci_gpu.payload import probe, supervisor
+from ci_gpu.payload.wire import MOST_PACKAGES, Environment, Gpu
 from tests.needs import program
 
 
@@ -90,7 +91,7 @@ int cuDeviceGetUuid(unsigned char *uuid, int device) { memset(uuid, 0x10 + devic
 SEES = """
 import json
 from types import SimpleNamespace
-from ci_gpu.payload import probe
+from ci_gpu.payload import probe, supervisor
 
 old = SimpleNamespace(name="A", major=9, minor=0, total_memory=1, multi_processor_count=132)  # torch 2.4 has no uuid
 torch = SimpleNamespace(cuda=SimpleNamespace(get_device_properties=lambda index: old))
@@ -153,3 +154,14 @@ def test_the_gpus_handed_over_are_told_by_their_uuids(nvml_stub: Path, told: dic
     done = subprocess.run([sys.executable, "-c", source], env=env, capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout) == handed
+
+
+def test_a_look_in_a_process_of_its_own_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Environment(
+        "3.12", "x86_64", "2.9.0", gpus=(Gpu(0, "H100"),), lost=(Gpu(1, "", error="GPU is lost"),), handed=("GPU-1", "")
+    )
+    monkeypatch.setattr(probe, "environment", lambda: seen)
+    monkeypatch.setattr(supervisor, "in_child", lambda look, timeout: SimpleNamespace(data=look()))
+
+    found = supervisor._environment()
+    assert (found.gpus, found.lost, found.handed) == (seen.gpus, seen.lost, seen.handed)
