@@ -39,4 +39,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     keep_entrypoint: bool = True
     cidfile: str = ""
     init: bool = False
+    runtime: str = ""  # the OCI runtime, where it is not to be the engine's own choice
+    read_only: bool = True
     environment: tuple[tuple[str, str], ...] = ()

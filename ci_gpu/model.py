@@ -271,6 +271,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     host: Host
     images: tuple[ImageReport, ...]
+    detour: str = ""  # what its containers were run with otherwise than by default, and why
     trial: Trial | None = None
     policy: Policy = Policy()  # what holds for the metrics of images that are not compared
 

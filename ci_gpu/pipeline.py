@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,6 +21,7 @@ from ci_gpu import (
     guest,
     host,
     nvml,
+    oci,
     process,
     pull,
     reports,
@@ -66,6 +68,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     env: Mapping[str, str]
     machine: Host
+    detour: oci.Detour = oci.Detour()
 
 
 def run(
@@ -95,14 +98,15 @@ def run(
             env=env,
             machine=machine,
         )
+        this = msgspec.structs.replace(this, detour=_detour(this, settings, watch))
         containers.sweep(chosen.engine, this.env)
         pulled = tuple(_fetched(this, target, watch, password) for target in targets)
         images = _examine_each(this, targets, pulled, watch)
         found = _compare(this, wish, targets, images, watch) if wish else None
-        name, device = chosen.name, this.device
+        name, device, detour = chosen.name, this.device, this.detour.why
     except CiGpuError as error:
         images = tuple(_failed(target, error) for target in targets)
-        name, device = settings.engine, "cpu" if settings.device == "cpu" else "cuda"
+        name, device, detour = settings.engine, "cpu" if settings.device == "cpu" else "cuda", ""
     report = RunReport(
         version=__version__,
         created=_now(),
@@ -112,6 +116,7 @@ def run(
         engine=name,
         host=machine,
         images=images,
+        detour=detour,
         trial=found,
         policy=targets[0].policy,
     )
@@ -142,6 +147,22 @@ def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
     wanted = settings.gpus not in ("all", "none")  # somebody who names GPUs means them
     there = bool(machine.gpus or machine.signs or chosen.sees_gpus)
     return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
+
+
+def _detour(this: Run, settings: config.Settings, watch: Watch) -> oci.Detour:
+    """Asked only where GPUs are handed over by CDI: `podman info` takes a while, and nothing else depends on it."""
+    argv = this.chosen.engine.oci_info() if this.device == "cuda" and "cdi" in this.gpu_modes else ()
+    info: dict[str, Any] = {}
+    with contextlib.suppress(ValueError):
+        info = json.loads(process.run(argv, env=this.env).stdout) if argv else {}
+    found = oci.detour(info, oci.find("runc"), _groups(settings))
+    if found.why:
+        watch.note(found.why)
+    return found
+
+
+def _groups(settings: config.Settings) -> tuple[str, ...]:
+    return () if settings.group_add == "none" else tuple(settings.group_add.split(","))
 
 
 def _fetched(this: Run, target: config.Target, watch: Watch, password: str) -> PulledImage | CiGpuError:
@@ -249,12 +270,14 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
         gpu_mode=modes[0] if modes else "",
         limits=target.limits,
         user=settings.user,
-        groups=() if settings.group_add == "none" else tuple(settings.group_add.split(",")),
+        groups=_groups(settings),
         label_disabled=settings.selinux_label == "disable",
         own_limits=process.own_limits(),
         network=settings.network,
         keep_entrypoint=settings.entrypoint == "image",
         init=this.chosen.init,
+        runtime=this.detour.runtime,
+        read_only=this.detour.read_only,
         environment=(
             ("CI_GPU_IMAGE", image.reference),
             (tf32.POLICY, settings.tf32),

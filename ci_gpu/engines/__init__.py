@@ -33,6 +33,9 @@ class Engine(Protocol):
     def sees_gpus(self, info: Mapping[str, Any]) -> bool | None:
         """Whether the engine itself was told of GPUs; None if it cannot know."""
 
+    def oci_info(self) -> Argv:
+        """Prints a JSON document with the OCI runtime; empty where nothing depends on it."""
+
     def has_init(self, info: Mapping[str, Any]) -> bool:
         """Whether ``--init`` works: a container without it ignores the signals it has no handler for."""
 

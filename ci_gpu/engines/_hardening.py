@@ -43,7 +43,7 @@ def confinement(job: Job) -> Argv:
         *("--hostname", "ci-gpu"),
         *("--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges"),
-        "--read-only",
+        *(("--read-only",) if job.read_only else ()),
         *("--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={job.limits.tmp_size}"),  # noqa: S108 - in the container
         *(("--security-opt", "label=disable") if job.label_disabled else ()),
         *(("--user", job.user) if job.user else ()),

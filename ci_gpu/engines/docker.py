@@ -53,6 +53,11 @@ def _is_tegra(info: Mapping[str, Any], signs: Collection[str]) -> bool:
     return nodes or str(info.get("KernelVersion", "")).endswith("-tegra")
 
 
+def oci_info() -> Argv:
+    """docker does not tell the version of its OCI runtime, which is runc unless somebody chose another."""
+    return ()
+
+
 def has_init(info: Mapping[str, Any]) -> bool:
     """Docker brings its own init since 1.13."""
     return bool(info.get("InitBinary", "docker-init"))

@@ -30,6 +30,11 @@ def sees_gpus(info: Mapping[str, Any]) -> bool | None:
     return False
 
 
+def oci_info() -> Argv:
+    """There is no container."""
+    return ()
+
+
 def has_init(info: Mapping[str, Any]) -> bool:
     """There is no container that could need one."""
     return False

@@ -27,6 +27,11 @@ def sees_gpus(info: Mapping[str, Any]) -> bool | None:
     return None
 
 
+def oci_info() -> Argv:
+    """Prints a JSON document with the OCI runtime and its version."""
+    return ("podman", "info", "--format", "json")
+
+
 def has_init(info: Mapping[str, Any]) -> bool:
     """`--init` needs catatonit, which distributions leave out; the payload reaps for itself where it is missing."""
     return False
@@ -46,7 +51,8 @@ def run(job: Job, command: Argv) -> Argv:
     """A container in the foreground, under the full hardening, stdin and stdout attached."""
     options, rest = _hardening.entrypoint(job, command)
     return (
-        *("podman", "run", "--interactive", "--pull", "never", "--log-driver", "none", "--stop-timeout", "10"),
+        *("podman", *(("--runtime", job.runtime) if job.runtime else ()), "run"),
+        *("--interactive", "--pull", "never", "--log-driver", "none", "--stop-timeout", "10"),
         *("--read-only-tmpfs=false", "--http-proxy=false"),
         *(("--init",) if job.init else ()),
         *_hardening.identity(job),

@@ -203,6 +203,7 @@ def environment_rows(image: ImageReport, report: RunReport) -> list[tuple[str, s
         ("CUDA of the driver", inside.driver_cuda),
         ("GPUs", gpu_names(image, report)),
         ("GPUs handed over", handed_over(image)),
+        ("containers", report.detour),
         ("GPU error", inside.gpu_error),
         ("Python", inside.python),
         ("CPU", inside.cpu),

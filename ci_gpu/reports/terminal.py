@@ -35,6 +35,7 @@ def render(summary: Summary) -> str:
     for image in report.images[:IMAGES]:
         lines += _image(image, summary)
     lines += _more(len(report.images) - IMAGES, "image")
+    lines += _wrapped("note", report.detour) if report.detour else []
     if report.trial:
         lines += ["", *_comparison(report.trial, report.device)]
     reasons = _trial.other_reasons(summary)

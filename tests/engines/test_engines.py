@@ -102,6 +102,15 @@ def test_a_size_is_told_in_bytes(size: str, value: str) -> None:
     assert ("--ulimit", f"memlock={value}:{value}") in pairs(run("docker", limits=Limits(memlock=size)))
 
 
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_root_that_has_to_be_written_is_the_only_thing_that_is_let_go(name: str) -> None:
+    assert set(run(name)) - set(run(name, read_only=False)) == {"--read-only"}
+
+
+def test_podman_is_told_another_oci_runtime() -> None:
+    assert run("podman", runtime="/usr/sbin/runc")[:4] == ("podman", "--runtime", "/usr/sbin/runc", "run")
+
+
 WHOLE = {
     "podman": "podman run --interactive --pull never --log-driver none --stop-timeout 10 --read-only-tmpfs=false"
     " --http-proxy=false --name n --network none --hostname ci-gpu --cap-drop ALL --security-opt no-new-privileges"
