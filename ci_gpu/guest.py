@@ -256,8 +256,8 @@ def _unusable(event: Unusable, device: str) -> CiGpuError:
     if cause and cause.party == cuda_errors.RUNNER:
         return RunnerError(message[:1000], why=cause.meaning, remedy=cause.remedy, kind=cause.id)
     broken = event.reason == "torch-broken"
-    why, remedy = startup.torch_broken(message) if broken else _UNUSABLE.get(event.reason, ("", ""))
-    return ImageError(message[:1000], why=why, remedy=remedy, kind=event.reason[:40])
+    why, remedy = startup.torch_broken(message) if broken else _UNUSABLE[event.reason]
+    return ImageError(message[:1000], why=why, remedy=remedy, kind=event.reason)
 
 
 _UNUSABLE = {

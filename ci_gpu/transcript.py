@@ -18,6 +18,7 @@ from ci_gpu.payload.wire import (
     EVENTS,
     OUTCOMES,
     PROTOCOL,
+    UNUSABLE,
     Bye,
     CheckResult,
     Environment,
@@ -127,6 +128,8 @@ def _decode(text: str) -> Event:
         raise _damaged(f"{type(error).__name__}: {error}") from error
     if isinstance(event, Finished):
         _check_result(event.result)
+    if isinstance(event, Unusable) and event.reason not in UNUSABLE:
+        raise _damaged(f"the reason {event.reason[:40]!r}")
     if isinstance(event, Watched) and not all(map(_is_telemetry, event.telemetry)):
         raise _damaged("a GPU that did what no GPU can do")
     return _bounded(event)

@@ -23,6 +23,7 @@ from ci_gpu.payload.wire import (
     Metric,
     Started,
     Telemetry,
+    Unusable,
     Watched,
     encode,
 )
@@ -72,6 +73,7 @@ def test_a_whole_conversation_is_folded() -> None:
         (Started("a.one"), finished("a.one", outcome="error", cause="bogus")),
         (Started("a.one"), finished("a.one", metrics=(Metric("x", "s", "lower", (1.0,)),) * 2)),
         (Watched(()),),
+        (Unusable("gpu-hook-failed", "a kind of the engine's, after which GPUs would be handed over in another way"),),
     ],
 )
 def test_what_was_not_asked_for_is_damage(events: tuple[Event, ...]) -> None:

@@ -22,6 +22,8 @@ PROTOCOL = 2
 PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
 OUTCOMES = (PASSED, FAILED, ERROR, SKIPPED)
 
+UNUSABLE = ("python-too-old", "no-tmp", "no-torch", "torch-broken")
+
 MOST_PACKAGES = 2000
 
 MAX_EVIDENCE = 200
@@ -223,7 +225,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Unusable:
-    """The image cannot be checked: ``python-too-old``, ``no-tmp``, ``no-torch`` or ``torch-broken``."""
+    """The image cannot be checked, for one of the reasons `UNUSABLE`."""
 
     reason: str
     message: str
