@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu import misread
 from ci_gpu.errors import ConfigError
-from ci_gpu.history.record import FORMAT, Record
-from ci_gpu.model import IMPROVED, INCONCLUSIVE, MISSING, NEW, NOT_COMPARABLE, REGRESSED, UNCHANGED
+from ci_gpu.history.record import FORMAT, Measurement, Record
+from ci_gpu.model import IMPROVED, INCONCLUSIVE, MISSING, NEW, NOT_COMPARABLE, REGRESSED, UNCHANGED, SeriesKey
 
 MAX_BYTES = 4 << 20
 MAX_TEXT = 4096  # characters of any one text
@@ -46,65 +47,98 @@ def decode(data: bytes, source: str = "the record") -> Record:
         ConfigError: too big, no JSON, another format, or content that no run can have had (kind ``bad-record``).
     """
     if len(data) > MAX_BYTES:
-        raise bad(source, f"it has {len(data)} bytes, more than the {MAX_BYTES} that are read")
+        raise bad(source, f"at most {MAX_BYTES} bytes are read, and there are {len(data)}")
     try:
         found = msgspec.json.decode(data, type=_Format).format
         if found != FORMAT:
-            raise bad(source, f"it has format {found}, and this ci-gpu reads {FORMAT}")
+            raise bad(source, f"format: {FORMAT} is expected, and there is {found}")
         record = msgspec.json.decode(data, type=Record)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise bad(source, str(error)[:200]) from error
+        raise misread.of_json(misread.RECORD, source, error) from error
     fault = next(_faults(record), "")
     if fault:
         raise bad(source, fault)
     return record
 
 
-def bad(source: str, why: str) -> ConfigError:
-    """The one error of everything that cannot be read."""
-    return ConfigError(
-        f"{source} is no record of a ci-gpu run: {why}",
-        why="it was written by something else, by another version, or was damaged",
-        remedy="leave it out, or import it with the ci-gpu that wrote it",
-        kind="bad-record",
-    )
+def bad(source: str, said: str) -> ConfigError:
+    """A record that cannot be read; ``said`` begins with its field."""
+    return misread.error(misread.RECORD, source, said)
+
+
+def line(text: str) -> str:
+    """A text of another tool's as a record may hold it: tabs, line ends and other control characters are spaces."""
+    return " ".join("".join(each if ord(each) >= 32 else " " for each in text).split())
+
+
+def text_fault(text: str) -> str:
+    """What is wrong with the text of a record; empty if nothing is."""
+    if len(text) > MAX_TEXT:
+        return f"at most {MAX_TEXT} characters are read, and there are {len(text)}"
+    if any(ord(character) < 32 for character in text):
+        return "a text without control characters is expected"
+    return ""
 
 
 def _faults(record: Record) -> Iterator[str]:
+    """Each begins with its field."""
     if not _RUN.fullmatch(record.run):
-        yield "the run's name has other characters than letters, digits, dot, dash and underscore"
+        yield "run: a name of letters, digits, dots, dashes and underscores is expected"
     if not _CREATED.fullmatch(record.created):
-        yield "the time is not like 2026-11-23T05:30:00Z"
-    if len(record.measurements) > MAX_MEASUREMENTS or len(record.images) > MAX_IMAGES:
-        yield "it has more measurements or images than a run can have"
-    if record.pull < 0 or record.pull > 2**31 or not _MACHINE.fullmatch(record.machine.id):
-        yield "the pull request or the machine is none"
-    if not all(_DIGEST.fullmatch(image.digest) for image in record.images):
-        yield "a digest is not sha256"
-    yield from _measurement_faults(record)
-    yield from _text_faults(msgspec.to_builtins(record))
+        yield f"created: {misread.TIME}"
+    if not 0 <= record.pull <= 2**31:
+        yield f"pull: a number from 0 to {2**31} is expected"
+    if not _MACHINE.fullmatch(record.machine.id):
+        yield "machine.id: up to 64 hexadecimal digits are expected"
+    yield from _too_many("measurements", len(record.measurements), MAX_MEASUREMENTS)
+    yield from _too_many("images", len(record.images), MAX_IMAGES)
+    for number, image in enumerate(record.images):
+        if not _DIGEST.fullmatch(image.digest):
+            yield f"images[{number}].digest: sha256: and 64 hexadecimal digits are expected"
+    for number, measured in enumerate(record.measurements):
+        yield from (f"measurements[{number}].{fault}" for fault in _measurement_faults(measured))
+    yield from _text_faults("", msgspec.to_builtins(record))
 
 
-def _measurement_faults(record: Record) -> Iterator[str]:
-    for measured in record.measurements:
-        numbers = (measured.value, measured.deviation, measured.change, measured.change_error)
-        if any(number is not None and not math.isfinite(number) for number in numbers):
-            yield "a number is not finite"
-        if measured.better not in ("higher", "lower") or measured.verdict not in VERDICTS:
-            yield "a direction or a verdict has a word of its own"
-        if measured.deviation < 0 or (measured.change_error or 0) < 0 or not 0 < measured.processes < 2**31:
-            yield "a deviation or a count is negative"
-        if not measured.key.metric or not 0 <= measured.key.power_limit < 2**31 or abs(measured.key.version) > 2**31:
-            yield "a metric has no name, or its version or power limit is none"
+def _too_many(field: str, found: int, most: int) -> Iterator[str]:
+    if found > most:
+        yield f"{field}: at most {most} are read, and there are {found}"
 
 
-def _text_faults(value: Any) -> Iterator[str]:
+def _measurement_faults(measured: Measurement) -> Iterator[str]:
+    for field in ("value", "deviation", "change", "change_error"):
+        number = getattr(measured, field)
+        if number is not None and not math.isfinite(number):
+            yield f"{field}: a finite number is expected"
+    for field in ("deviation", "change_error"):
+        if (getattr(measured, field) or 0) < 0:
+            yield f"{field}: 0 or more is expected"
+    if measured.better not in ("higher", "lower"):
+        yield "better: higher or lower is expected"
+    if measured.verdict not in VERDICTS:
+        yield f"verdict: one of {', '.join(filter(None, VERDICTS))} is expected"
+    if not 0 < measured.processes < 2**31:
+        yield f"processes: a number from 1 to {2**31 - 1} is expected"
+    yield from (f"key.{fault}" for fault in _key_faults(measured.key))
+
+
+def _key_faults(key: SeriesKey) -> Iterator[str]:
+    if not key.metric:
+        yield "metric: a name is expected, and it is empty"
+    if not 0 <= key.power_limit < 2**31:
+        yield f"power_limit: a number from 0 to {2**31 - 1} is expected"
+    if abs(key.version) > 2**31:
+        yield f"version: a number from -{2**31} to {2**31} is expected"
+
+
+def _text_faults(field: str, value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        if len(value) > MAX_TEXT or any(ord(character) < 32 for character in value):
-            yield "a text is too long, or holds control characters"
+        fault = text_fault(value)
+        if fault:
+            yield f"{field}: {fault}"
     elif isinstance(value, dict):
-        for each in value.values():
-            yield from _text_faults(each)
+        for name, each in value.items():
+            yield from _text_faults(f"{field}.{name}" if field else name, each)
     elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _text_faults(each)
+        for number, each in enumerate(value):
+            yield from _text_faults(f"{field}[{number}]", each)

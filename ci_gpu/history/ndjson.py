@@ -29,9 +29,9 @@ def unpack(data: bytes, source: str) -> Iterator[Record]:
         with GzipFile(fileobj=io.BytesIO(data)) as file:
             unpacked = file.read(MAX_UNPACKED + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise document.bad(source, f"it is no gzip file: {error}") from error
+        raise document.bad(source, f"a packed file of records is expected, and gzip says: {error}") from error
     if len(unpacked) > MAX_UNPACKED:
-        raise document.bad(source, "unpacked it is larger than anything that is read")
+        raise document.bad(source, f"at most {MAX_UNPACKED} bytes are read of what is packed, and there are more")
     yield from lines(unpacked, source)
 
 
@@ -39,7 +39,7 @@ def lines(data: bytes, source: str) -> Iterator[Record]:
     """The records of a plain file; an error names the line."""
     for number, line in enumerate(data.split(b"\n"), 1):
         if line.strip():
-            yield document.decode(line, f"{source}, line {number},")
+            yield document.decode(line, f"{source}, line {number}")
 
 
 def text(records: Iterable[Record]) -> str:

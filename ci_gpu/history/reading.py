@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Mapping
 
-from ci_gpu import verdict
-from ci_gpu.history import document, ndjson
+from ci_gpu import misread, verdict
+from ci_gpu.history import ndjson
 from ci_gpu.history.formats import github_action_benchmark, pytest_benchmark
 from ci_gpu.history.record import Record, record, run_name
 from ci_gpu.model import Summary
@@ -29,13 +29,14 @@ def records(data: bytes, source: str, *, salt: str, env: Mapping[str, str], pull
     if b'"measurements"' in data.partition(b"\n")[0] or data[:2] == b"\x1f\x8b":
         return ndjson.unpack(data, source) if data[:2] == b"\x1f\x8b" else ndjson.lines(data, source)
     if b'"schema"' in data:
-        return iter((of_report(data, salt=salt, env=env, pull=pull),))
-    raise document.bad(source, "it is neither a run.json, nor records, nor a data.js, nor pytest-benchmark's JSON")
+        return iter((of_report(data, source, salt=salt, env=env, pull=pull),))
+    known = "a run.json, records, a data.js, and pytest-benchmark's JSON"
+    raise misread.error(misread.UNKNOWN, source, f"it is none of the files that are read: {known}")
 
 
-def of_report(data: bytes, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:
+def of_report(data: bytes, source: str, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:
     """The record of a run.json."""
-    report = json_report.parse(data)
+    report = json_report.parse(data, source)
     return of_run(Summary(report=report, verdict=verdict.judge(report)), salt=salt, env=env, pull=pull)
 
 

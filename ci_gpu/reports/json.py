@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu import misread
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import SCHEMA, RunReport, Summary, Verdict
 from ci_gpu.payload.wire import OUTCOMES
@@ -83,7 +84,7 @@ def schema() -> dict[str, Any]:
     return {"$schema": SCHEMA_ID, "title": "run.json of ci-gpu", **document}
 
 
-def parse(text: str | bytes) -> RunReport:
+def parse(text: str | bytes, source: str = "the report") -> RunReport:
     """Read a ``run.json`` back. Its verdict is not even looked at: judge the report anew.
 
     Raises:
@@ -92,25 +93,25 @@ def parse(text: str | bytes) -> RunReport:
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(data) > MAX_BYTES:
-        raise _bad(f"the report has {len(data)} bytes, more than the {MAX_BYTES} that are read")
+        raise misread.error(misread.REPORT, source, f"at most {MAX_BYTES} bytes are read, and there are {len(data)}")
     try:
-        _check_version(msgspec.json.decode(data, type=_Version))
+        _check_version(msgspec.json.decode(data, type=_Version), source)
         report = msgspec.json.decode(data, type=RunReport)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _bad(f"the report is no run.json: {str(error)[:300]}") from error
+        raise misread.of_json(misread.REPORT, source, error) from error
     fault = next(_faults(report), "")
     if fault:
-        raise _bad(f"the report holds what no run can have written: {fault}")
+        raise misread.error(misread.REPORT, source, f"it holds what no run can have written: {fault}")
     return report
 
 
-def _check_version(found: _Version) -> None:
+def _check_version(found: _Version, source: str) -> None:
     if found.schema == SCHEMA:
         return
     version = found.version if isinstance(found.version, str) and _VERSION.fullmatch(found.version) else ""
     needed = f"ci-gpu {version or 'of the release that wrote it'}"
     raise ConfigError(
-        f"the report has format {found.schema}, and this ci-gpu reads format {SCHEMA}",
+        f"{source} has format {found.schema}, and this ci-gpu reads format {SCHEMA}",
         why=f"it was written by {'a newer' if found.schema > SCHEMA else 'another'} release",
         remedy=f"read it with {needed}" + (f": pip install 'ci-gpu=={version}'" if version else ""),
         kind="bad-report",
@@ -172,12 +173,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
         return None
     return value
-
-
-def _bad(what: str) -> ConfigError:
-    return ConfigError(
-        what,
-        why="it is damaged, cut off, or was not written by ci-gpu",
-        remedy="make a new one: ci-gpu run IMAGE --json run.json",
-        kind="bad-report",
-    )

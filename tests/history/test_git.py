@@ -90,7 +90,7 @@ def test_a_hostile_file_on_the_branch_is_refused_and_one_that_is_not_ours_is_lef
     store.add(records.record(1))
     assert len(list(store.records())) == 1
     branch.add("v1/2026/11/evil.json", b'{"format": 1, "run": "../x"}', "by hand")
-    with pytest.raises(ConfigError, match=r"v1/2026/11/evil\.json is no record"):
+    with pytest.raises(ConfigError, match=r"v1/2026/11/evil\.json: created is missing"):
         list(store.records())
 
 

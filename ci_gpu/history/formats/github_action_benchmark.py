@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu import misread
+from ci_gpu.errors import ConfigError
 from ci_gpu.history import document
 from ci_gpu.history.record import Image, Measurement, Record
 from ci_gpu.model import Point, Series, SeriesKey
@@ -59,7 +61,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Data(msgspec.Struct):
-    entries: dict[str, list[_Entry]]
+    entries: dict[str, msgspec.Raw]
     repoUrl: str = ""  # noqa: N815 - the file's own word
 
 
@@ -77,15 +79,23 @@ def read(data: bytes, source: str, salt: str) -> Iterator[Record]:
     data = data.removeprefix(codecs.BOM_UTF8)
     head = _HEAD.match(data)
     if len(data) > MAX_BYTES or not head:
-        raise document.bad(source, "it does not begin with window.BENCHMARK_DATA, or is too large")
+        raise _bad(source, f"{PREFIX} is expected at its beginning, and at most {MAX_BYTES} bytes")
     try:
         found = msgspec.json.decode(data[head.end() :].rstrip(b"; \t\r\n"), type=_Data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise document.bad(source, str(error)[:200]) from error
+        raise misread.of_json(misread.DATA_JS, source, error, behind=PREFIX) from error
     repository = found.repoUrl.removeprefix("https://github.com/")
-    for suite, entries in found.entries.items():
-        for number, entry in enumerate(entries):
-            yield _record(suite, entry, repository, f"{source}: entries[{suite[:80]!r}][{number}]")
+    for suite, raw in found.entries.items():
+        for number, entry in enumerate(_entries(raw, source, f"entries[{suite[:80]!r}]")):
+            yield _record(suite, entry, repository, source, f"entries[{suite[:80]!r}][{number}]")
+
+
+def _entries(raw: msgspec.Raw, source: str, at: str) -> list[_Entry]:
+    """Of one suite, decoded by itself: the decoder does not say in which one a fault is."""
+    try:
+        return msgspec.json.decode(raw, type=list[_Entry])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise misread.of_json(misread.DATA_JS, source, error, at=at) from error
 
 
 def write(several: Iterable[Series]) -> str:
@@ -114,29 +124,48 @@ def milliseconds(created: str) -> int:
     return int(moment.timestamp()) * 1000 + int(f"{fraction}000"[:3])
 
 
-def _record(suite: str, entry: _Entry, repository: str, where: str) -> Record:
+def _record(suite: str, entry: _Entry, repository: str, source: str, at: str) -> Record:
     """Checked as a store does it, so that a file goes in whole or not at all. Of one name twice the last counts."""
-    if entry.tool not in LARGER + SMALLER:
-        raise document.bad(f"{where}.tool", f"nobody knows which way is better for the tool {entry.tool[:40]!r}")
+    fault = next(_faults(suite, entry), "")
+    if fault:
+        raise _bad(source, at + fault)
     commit = entry.commit or _Commit()
     identity = commit.id if isinstance(commit.id, str) else ""
     content = f"{repository} {suite} {entry.date} {identity} {entry.benches}"
     run = f"benchmark-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:20]}"
-    measured = {each.key: each for bench in entry.benches for each in _measurements(_line(suite), bench, entry.tool)}
+    line = document.line
+    measured = {each.key: each for bench in entry.benches for each in _measurements(line(suite), bench, entry.tool)}
     found = Record(
         run=run,
-        created=_created(entry.date, commit.timestamp, where),
+        created=_created(entry.date, commit.timestamp, source, at),
         version=entry.tool,
-        repository=_line(repository),
-        commit=_line(identity),
+        repository=line(repository),
+        commit=line(identity),
         device="other",
-        images=(Image(name=_line(suite)),),
+        images=(Image(name=line(suite)),),
         measurements=tuple(measured.values()),
     )
-    return document.decode(msgspec.json.encode(found), where)
+    return document.decode(msgspec.json.encode(found), f"{source}: {at}")
 
 
-def _created(date: float | None, timestamp: Any, where: str) -> str:
+def _faults(suite: str, entry: _Entry) -> Iterator[str]:
+    """What no record can hold, each with its field: in the file, not in the record that is made of it."""
+    if entry.tool not in LARGER + SMALLER:
+        known = ", ".join(sorted(LARGER + SMALLER))
+        said = "is not known, so nobody knows which way is better"
+        yield f".tool: {entry.tool[:40]!r} {said}; expected is one of {known}"
+    for number, bench in enumerate(entry.benches):
+        at, most, length = f".benches[{number}]", document.MAX_TEXT, len(f"{suite}/{bench.name}")
+        if not document.line(bench.name):
+            yield f"{at}.name: the name of a benchmark is expected, and it is empty"
+        if length > most:
+            yield f"{at}.name: at most {most} characters are read of suite and name, and there are {length}"
+        unit = document.text_fault(document.line(bench.unit))
+        if unit:
+            yield f"{at}.unit: {unit}"
+
+
+def _created(date: float | None, timestamp: Any, source: str, at: str) -> str:
     """The entry's date, else its commit's."""
     try:
         if date is None:
@@ -144,26 +173,40 @@ def _created(date: float | None, timestamp: Any, where: str) -> str:
         else:
             moment = datetime.fromtimestamp(date / 1000, tz=timezone.utc)
     except (ValueError, OverflowError, OSError) as error:
-        raise document.bad(f"{where}.date", "it has no date") from error
+        raise _bad(source, at + _no_time(date, timestamp)) from error
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _no_time(date: float | None, timestamp: Any) -> str:
+    if date is not None:
+        return f".date: milliseconds since 1970 are expected, and {str(date)[:40]} is no time"
+    if timestamp:
+        return f".commit.timestamp: {misread.TIME}, and {str(timestamp)[:40]!r} is none"
+    return ".date: milliseconds since 1970 are expected, or a time in commit.timestamp, and there is neither"
+
+
+def _bad(source: str, said: str) -> ConfigError:
+    return misread.error(misread.DATA_JS, source, said)
 
 
 def _measurements(suite: str, bench: _Bench, tool: str) -> Iterator[Measurement]:
     """Of one bench: several where the unit holds the further values of its line."""
-    name_, unit = _line(bench.name), bench.unit
+    name_, unit = document.line(bench.name), bench.unit
     named = f"{suite}/{name_}" if name_ else ""
     further = list(_FURTHER.finditer(unit)) if tool == "go" else []
     yield _measurement(named, suite, bench.value, unit[: further[0].start()] if further else unit, tool)
     for each in further:
         value = _number(each[1])
         if value is not None:
-            yield _measurement(f"{named} - {_line(each[2])}", suite, value, each[2], tool)
+            yield _measurement(f"{named} - {document.line(each[2])}", suite, value, each[2], tool)
 
 
 def _measurement(metric: str, suite: str, value: float, unit: str, tool: str) -> Measurement:
     faster = tool in LARGER or (tool == "go" and unit.endswith("/s"))
     key = SeriesKey(metric=metric, device="other")
-    return Measurement(key=key, unit=_line(unit), better="higher" if faster else "lower", image=suite, value=value)
+    return Measurement(
+        key=key, unit=document.line(unit), better="higher" if faster else "lower", image=suite, value=value
+    )
 
 
 def _number(text: str) -> float | None:
@@ -171,11 +214,6 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _line(text: str) -> str:
-    """Tabs, line ends and other control characters are spaces."""
-    return " ".join("".join(each if ord(each) >= 32 else " " for each in text).split())
 
 
 def _by_run(several: Iterable[Series]) -> list[tuple[Point, list[dict[str, Any]]]]:
