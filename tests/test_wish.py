@@ -149,7 +149,7 @@ def test_what_cannot_be_meant_is_told_before_anything_starts(text: str, said: st
     "pattern",
     [
         *("*", "matmul.*", "matmul.throughput/*", "*float32*", "m?tmul.*", "image.size/size", "own.*", "[cm]*"),
-        *("matmul.throughput/throughput_[bf]*", "*/throughput_*", "matmul.throughput?x", "*_l2_cold", "image.*"),
+        *("matmul.throughput/throughput_[bf]*", "*/throughput_*", "matmul.throughput?x", "*_l2_cold", "image.*", "image.import/*"),
     ],
 )
 def test_a_pattern_that_can_fit_a_metric_is_read(pattern: str) -> None:
@@ -177,6 +177,9 @@ def test_a_share_is_a_percentage_or_a_fraction(text: str, value: float) -> None:
 def test_what_is_no_share_is_told(text: str) -> None:
     with pytest.raises(ConfigError, match="min-effect cannot be") as raised:
         policy.fraction("min-effect", text)
+    with pytest.raises(ConfigError, match="min-effect cannot be") as long:
+        policy.fraction("min-effect", "3" * 70)
+    assert long.value.what == f"min-effect cannot be '{'3' * 60}'"
     assert raised.value.why == "it is a part of a value, between 0 and 100 %"
     assert raised.value.remedy == 'write min-effect = "3%" or min-effect = 0.03'
 
@@ -193,6 +196,8 @@ def test_a_table_that_cannot_be_read_is_told_with_its_keys_and_an_example() -> N
     assert (typo.kind, none.kind) == ("unknown-key", "unknown-key")
     assert typo.what == f"[metrics.\"{'a' * 80}\"] has an unknown key 'flor'; did you mean 'floor'?"
     assert foreign.what == f"[metrics.\"matmul.*\"] has an unknown key '{'z' * 60}'"
+    assert told({"gat": 1, "zzz": 1}).what.endswith("an unknown key 'gat'; did you mean 'gate'?")
+    assert told({"flooring": 1}).what.endswith("did you mean 'floor'?")
     assert typo.why == "unknown keys are rejected, so that a typo cannot pass"
     assert typo.remedy == "the keys are: min-effect, floor, ceiling, gate"
     assert none.what == f'[metrics."{"b" * 80}"] cannot be read'
@@ -232,6 +237,8 @@ def test_a_pattern_that_covers_no_metric_is_told_with_the_nearest_that_does() ->
         policy.require_known(["matmull.throughput/x"], ["matmul.throughput", "cache.reuse"])
     with pytest.raises(ConfigError) as far:
         policy.require_known(["9" * 90], ["matmul.throughput"])
+    with pytest.raises(ConfigError, match="covers no metric"):
+        policy.require_known(["[m]*", "matmull*thr*"], ["matmul.throughput"])
 
     assert near.value.what == (
         "[metrics.\"matmull.throughput/x\"] covers no metric; did you mean 'matmul.throughput/*'?"

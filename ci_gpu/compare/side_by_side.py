@@ -68,4 +68,4 @@ def _machine(report: RunReport) -> str:
     environment = _image(report).environment
     gpus = (environment.gpus if environment else ()) or report.host.gpus
     seen = ", ".join(gpu.uuid for gpu in gpus) if report.device == "cuda" else environment.cpu if environment else ""
-    return f"{report.device} {seen} of {report.host.name}"
+    return " ".join(part for part in (report.device, seen, "of", report.host.name) if part)

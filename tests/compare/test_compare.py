@@ -171,6 +171,14 @@ def test_too_few_pairs_prove_nothing(base: list[float | None], head: list[float 
     assert unclear([comparison]) == set()
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_half_of_the_pairs_are_enough_and_two_at_least(count: int) -> None:
+    lost: list[float | None] = [None] * count
+
+    assert "too few" not in only(pairs([1.0] * 2 * count, [*[1.5] * count, *lost])).reason
+    assert only(pairs([1.0] * (2 * count + 1), [*[1.5] * count, *lost, None])).reason.startswith("too few pairs")
+
+
 def test_a_metric_only_in_the_base_is_missing_and_only_in_the_head_is_new() -> None:
     base = [block("base", 1, metric(1.0, name="old"), metric(1.0, name="both"))]
     head = [block("head", 1, metric(1.0, name="both"), metric(2.0, name="young"))]
@@ -231,6 +239,8 @@ def test_a_metric_that_changes_its_unit_within_an_arm_is_not_comparable() -> Non
     blocks = noisy(6) + arm("head", [1.0], first=7, unit="s") + arm("base", [1.0], first=7, unit="s")
 
     assert only(blocks).verdict == "not-comparable"
+    both = "version 1 in ms (lower is better) and version 1 in s (lower is better)"
+    assert only(blocks).reason == f"the base measured {both}, the head {both}"
 
 
 def test_p_is_adjusted_for_the_gated_metrics_alone() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from ci_gpu.compare import control, unclear
+from ci_gpu.compare import control, unclear, withdrawn
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import Block, Policy
-from tests.paired import arm, noisy, only, pairs, ruled
+from tests.paired import arm, block, noisy, only, pairs, ruled
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_an_exact_metric_is_compared_without_statistics(
 
 def test_an_exact_metric_tells_both_values() -> None:
     assert only(pairs([100], [103], unit="B", exact=True)).reason == "100 became 103 B"
+    assert only(pairs([100], [100], unit="B", exact=True)).reason == ""
 
 
 @pytest.mark.parametrize("varies", ["base", "head"])
@@ -112,6 +113,32 @@ def test_the_control_must_not_drift(head: list[float], verdict: str) -> None:
     assert comparison is not None
     assert (comparison.metric, comparison.verdict) == ("control", verdict)
     assert comparison.reason.startswith("control drift of ") == (verdict == "inconclusive")
+
+
+def test_the_control_tells_how_far_it_drifted_its_chance_and_what_it_is() -> None:
+    """Twice the one-sided chance, because a control that became faster spoils as much as a slower one."""
+    slower = controls([1.0] * 6, [1.02, 1.0201, 1.02, 1.0199, 1.02, 1.02])
+    found, timed = control(slower), only(pairs([1.0] * 6, [1.02, 1.0201, 1.02, 1.0199, 1.02, 1.02], unit="s"))
+    assert found is not None
+
+    assert found.reason == "control drift of +2 %: the machine changed between the images"
+    assert (found.version, found.unit, found.better, found.exact) == (1, "s", "lower", False)
+    assert (found.base, found.head) == (1.0, 1.02)
+    assert found.p == pytest.approx(2 * timed.p)
+    level = control(controls([1.0] * 6, [1.0] * 6))
+    assert level is not None
+    assert (level.p, level.reason) == (1.0, "")
+
+
+def test_a_comparison_on_a_machine_that_is_not_trusted_keeps_what_was_not_timed() -> None:
+    timed, counted = only(noisy(6, 1.02, scale=15)), only(pairs([100], [101], unit="1", exact=True))
+    gone = only(arm("base", [1.0] * 6) + [block("head", 1, outcome="failed")])
+
+    clock, count, missing = withdrawn([timed, counted, gone], "the control drifted")
+    assert (clock.verdict, clock.reason, clock.pairs_needed) == ("inconclusive", "the control drifted", 0)
+    assert timed.pairs_needed > 0
+    assert (count, missing) == (counted, gone)
+    assert gone.verdict == "missing"
 
 
 def test_a_control_that_was_compiled_in_the_images_may_drift_by_their_compilers() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from ci_gpu.compare.side_by_side import side_by_side
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import Policy, RunReport
+from ci_gpu.model import Block, Policy, RunReport
 from ci_gpu.payload.wire import Metric
 from ci_gpu.verdict import judge
-from tests import samples
+from tests import paired, samples
 
 
 def report(*metrics: Metric, **changes: Any) -> RunReport:
@@ -22,6 +22,20 @@ def report(*metrics: Metric, **changes: Any) -> RunReport:
 
 def memory(size: float) -> Metric:
     return Metric("peak", "B", "lower", (size,), exact=True)
+
+
+def refusal(base: RunReport, head: RunReport) -> str:
+    trial = side_by_side(base, head, Policy()).trial
+    assert trial is not None
+    return trial.refused
+
+
+def on(device: str, host: str = "runner", **environment: Any) -> RunReport:
+    """A run on this device of this host; the environment is what was seen inside of the image."""
+    seen = samples.environment(**environment) if environment else None
+    machine = samples.host(name=host, gpus=(samples.gpu(uuid="GPU-of-the-host"),))
+    images = (samples.image_report(environment=seen, results=()),)
+    return samples.run_report(images=images, host=machine, device=device)
 
 
 def verdicts(base: RunReport, head: RunReport) -> dict[str, str]:
@@ -61,6 +75,60 @@ def test_other_machines_are_told_and_their_times_withdrawn() -> None:
     assert [one.verdict for one in trial.metrics if one.exact] == ["unchanged"]
 
 
+def test_the_machine_is_the_gpus_that_the_image_saw_and_the_host() -> None:
+    """Two GPUs of one model are two machines: they may run at other clocks, and one may be throttled."""
+    first, second, cpu = samples.gpu(uuid="GPU-1"), samples.gpu(uuid="GPU-2"), "AMD EPYC 9654 96-Core Processor"
+    both, one = on("cuda", gpus=(first, second)), on("cuda", gpus=(first,))
+
+    assert refusal(both, both) == refusal(one, on("cuda", gpus=(first,), cpu="another")) == ""
+    assert refusal(both, one) == (
+        "measured on different machines: cuda GPU-1, GPU-2 of runner and cuda GPU-1 of runner"
+    )
+    assert refusal(on("cuda"), on("cuda", "other", gpus=())) == (
+        "measured on different machines: cuda GPU-of-the-host of runner and cuda GPU-of-the-host of other"
+    )
+    assert refusal(on("cpu", cpu=cpu, gpus=(first,)), on("cpu", cpu=cpu, gpus=())) == ""
+    assert refusal(on("cpu", cpu=cpu), on("cpu")) == (
+        f"measured on different machines: cpu {cpu} of runner and cpu of runner"
+    )
+
+
+def test_what_measured_the_baseline_of_a_run_and_what_was_spoilt_is_not_of_its_image() -> None:
+    measured = samples.comparison().report
+    assert measured.trial is not None
+    others = (
+        paired.block("base", 1, paired.metric(2.0)),
+        paired.block("head", 2, paired.metric(1.0), control=(1.0,)),
+        paired.block("head", 3, paired.metric(3.0), invalid="another process used the GPU"),
+        paired.block("head", 7, paired.metric(4.0)),
+    )
+    trial = msgspec.structs.replace(measured.trial, blocks=others)
+    head = msgspec.structs.replace(measured, trial=trial)
+    spoilt = msgspec.structs.replace(measured, trial=msgspec.structs.replace(trial, blocks=others[::2]))
+
+    assert numbered(head) == [("base", 1, 1.0), ("base", 2, 4.0), ("head", 1, 1.0), ("head", 2, 4.0)]
+    assert [(arm, pair) for arm, pair, _ in numbered(spoilt)] == [("base", 1), ("head", 1)]
+
+
+def numbered(run: RunReport) -> list[tuple[str, int, object]]:
+    """Arm, pair and value of each block of the run compared with itself."""
+    trial = side_by_side(run, run, Policy()).trial
+    assert trial is not None
+    assert not any(block.control for block in trial.blocks)
+    return [(block.arm, block.pair, value(block)) for block in trial.blocks]
+
+
+def value(block: Block) -> object:
+    return next((metric.samples[0] for result in block.results for metric in result.metrics), None)
+
+
+def test_the_image_of_a_run_is_its_first() -> None:
+    """The second is the baseline of that run."""
+    with_base = samples.run_report(images=(samples.image_report(), samples.image_report(name="baseline")))
+
+    assert side_by_side(with_base, with_base, Policy()).images[0].name == samples.IMAGE
+
+
 def test_one_tag_at_two_times_has_two_names() -> None:
     base = report(memory(1.0), created="2026-11-22T00:00:00Z")
     found = side_by_side(base, report(memory(1.0)), Policy())
@@ -71,5 +139,7 @@ def test_one_tag_at_two_times_has_two_names() -> None:
 
 
 def test_a_report_without_an_image_is_told() -> None:
-    with pytest.raises(ConfigError, match="no image to compare"):
+    with pytest.raises(ConfigError, match="no image to compare") as raised:
         side_by_side(report(memory(1.0)), msgspec.structs.replace(report(), images=()), Policy())
+    assert raised.value.why == "the run ended before any image was examined"
+    assert raised.value.remedy == "compare two reports of runs that examined one image each"
