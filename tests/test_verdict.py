@@ -172,6 +172,7 @@ def test_an_image_that_is_too_large_is_red_where_the_user_says_so() -> None:
     (reason,) = judge(report).reasons
 
     assert (reason.kind, reason.subject) == ("beyond-bound", "image.size/size")
+    assert reason.remedy == "the bound is in [metrics] of ci-gpu.toml"
     assert "1.2e+10 B is above the ceiling of 1e+10 B" in reason.message
 
 
