@@ -41,7 +41,7 @@ def test_as_far_as_the_margin_is_far_enough(sign: int) -> None:
 
 
 def test_the_first_point_of_a_short_history_counts() -> None:
-    """The highest one may be wild, the second highest is not passed; without the first point it would be the wild one."""
+    """The highest may be wild, the second highest is not passed. Without the first point it would be the wild one."""
     assert recent.detect([0.05, *[0.0, 0.001] * 4, 0.05, 0.03, 0.03], 0.02) == ()
 
 

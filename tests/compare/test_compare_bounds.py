@@ -132,7 +132,7 @@ def test_the_control_tells_how_far_it_drifted_its_chance_and_what_it_is() -> Non
 
 def test_a_comparison_on_a_machine_that_is_not_trusted_keeps_what_was_not_timed() -> None:
     timed, counted = only(noisy(6, 1.02, scale=15)), only(pairs([100], [101], unit="1", exact=True))
-    gone = only(arm("base", [1.0] * 6) + [block("head", 1, outcome="failed")])
+    gone = only([*arm("base", [1.0] * 6), block("head", 1, outcome="failed")])
 
     clock, count, missing = withdrawn([timed, counted, gone], "the control drifted")
     assert (clock.verdict, clock.reason, clock.pairs_needed) == ("inconclusive", "the control drifted", 0)
