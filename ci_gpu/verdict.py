@@ -13,7 +13,8 @@ The rules, in the order in which they are read out:
     a check family in which nothing passed  1   (unless all of it needs a GPU, and the run was told to use the CPU, or
                                                  the image does not have it by its own wish, as a cache turned off)
     nothing that passed touched the GPU     1   (unless the run was told to use the CPU)
-    a metric that cannot be true            1   (not finite, zero, negative, beyond the physical limit)
+    a metric that cannot be true            1   (not finite, negative, zero where it is no count, beyond
+                                                 the physical limit)
     a metric beyond the user's own bound    1   (floor or ceiling; of a comparison, by the medians of its processes)
     a bound in another unit than its metric 2
     no image at all                         1
@@ -315,8 +316,9 @@ def _beyond_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
 
 
 def _beyond_bound(image: str, name: str, metric: Metric, rule: MetricRule) -> Iterator[Reason]:
+    middle = median(sample for sample in metric.samples if sample is not None)
     try:
-        broken = beyond_bounds(name, metric.unit, median(sample for sample in metric.samples if sample), rule)
+        broken = beyond_bounds(name, metric.unit, middle, rule)
     except ConfigError as error:
         yield _reason(image, error.kind, name, error.what, remedy=error.remedy, exit_code=error.exit_code)
     else:
@@ -329,7 +331,7 @@ def _fault(metric: Metric) -> str:
     for sample in metric.samples:
         if sample is None or not math.isfinite(sample):
             return "a sample is not a finite number"
-        if sample <= 0:
+        if sample < 0 or (sample == 0 and not metric.exact):
             return f"a sample of {sample:g} {metric.unit} is not positive"
         if metric.limit is not None and sample > metric.limit:
             return f"a sample of {sample:g} {metric.unit} is beyond the physical limit of {metric.limit:g}"

@@ -165,6 +165,26 @@ def test_a_bound_of_the_user_s_holds_without_a_baseline(
     assert judge(read) == judge(report)
 
 
+@pytest.mark.parametrize(
+    ("sample", "exact", "ceiling", "said"),
+    [
+        (0.0, True, None, []),  # a count may be none, as the graph breaks of a model
+        (0.0, True, 0.0, []),
+        (1.0, True, 0.0, ["beyond-bound"]),
+        (-1.0, True, None, ["impossible-metric"]),
+        (0.0, False, None, ["impossible-metric"]),
+    ],
+)
+def test_a_count_may_be_zero_and_a_time_may_not(
+    sample: float, exact: bool, ceiling: float | None, said: list[str]
+) -> None:
+    breaks = Metric("breaks", "1", "lower", (sample,), exact=exact)
+    policy = Policy(rules=(("*", MetricRule(ceiling=ceiling, unit="1")),))
+    found = judge(msgspec.structs.replace(REPORT, images=(image(result(metrics=(breaks,))),), policy=policy))
+
+    assert kinds(found) == said
+
+
 def test_an_image_that_is_too_large_is_red_where_the_user_says_so() -> None:
     policy = Policy(rules=(("image.size/*", MetricRule(ceiling=10e9, unit="B")),))
     large = PulledImage(reference="docker.io/a/b:c", size=12_000_000_000)
