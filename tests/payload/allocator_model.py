@@ -43,7 +43,8 @@ class Memory:
 
     @property
     def counted(self) -> bool:
-        return self.kind in ("native", "cudaMallocAsync") and "uncounted" not in self.faults
+        blind = "uncounted" in self.faults or ("no_grad uncounted" in self.faults and not self.gradients)
+        return self.kind in ("native", "cudaMallocAsync") and not blind
 
     def take(self, size: int) -> int:
         self._require(size)

@@ -54,6 +54,7 @@ def test_every_allocator_is_judged_by_what_it_promises(made, kind: str, skipped:
         ("empty_cache", "no cache", "goes back to the driver at once"),
         ("empty_cache", "keeps", f"empty_cache leaves {64 * MIB} bytes"),
         ("no_grad_peak", "no_grad ignored", "no_grad saves nothing"),
+        ("no_grad_peak", "no_grad uncounted", "no_grad takes nothing"),
         ("out_of_memory", "no limit", "the limit is not kept"),
         ("out_of_memory", "broken sums", "a sum of 1024 ones is 0"),
     ],

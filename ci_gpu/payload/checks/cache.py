@@ -78,6 +78,8 @@ def check_no_grad_peak(device: str) -> Iterable[Any]:
     yield from _memory(inference, training, counted)
     if not counted and training < BLOCK:
         raise NotHere("this allocator counts nothing, and what it takes does not show in the driver's free memory")
+    if counted and inference <= 0:
+        raise Fail(f"a forward pass under no_grad takes nothing at its peak, {training} bytes with gradients")
     if not inference < 0.7 * training:
         raise Fail(f"no_grad saves nothing: {inference} bytes at the peak, {training} with gradients")
 
