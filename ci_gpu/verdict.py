@@ -112,7 +112,7 @@ def _or_the_cpu(report: RunReport, reason: Reason) -> Reason:
     signs = ", ".join(report.host.signs) or "what its engine says"
     return msgspec.structs.replace(
         reason,
-        message=f"{reason.message}; this machine has a GPU, by {signs}",
+        message=f"{reason.message}; this machine seems to have a GPU, by {signs}",
         remedy=f"{reason.remedy}; or say --device cpu, if the CPU is meant",
     )
 

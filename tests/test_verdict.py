@@ -815,9 +815,9 @@ def test_where_the_device_was_left_to_us_a_gpu_that_fails_is_told_with_what_spea
     (reason,) = judged_as("auto", image(not_made("no-gpu"), environment=NO_GPU), signs=signs).reasons
     (silent,) = judged_as("auto", image(result(), BUSY)).reasons
 
-    assert reason.message.endswith("; this machine has a GPU, by /dev/nvidia0, the driver")
+    assert reason.message.endswith("; this machine seems to have a GPU, by /dev/nvidia0, the driver")
     assert reason.remedy.endswith("; or say --device cpu, if the CPU is meant")
-    assert silent.message.endswith("; this machine has a GPU, by what its engine says")
+    assert silent.message.endswith("; this machine seems to have a GPU, by what its engine says")
     assert silent.remedy == "look; or say --device cpu, if the CPU is meant"
 
 
@@ -834,7 +834,7 @@ def test_what_is_not_a_gpu_s_fault_or_was_asked_for_says_nothing_of_the_cpu(
 ) -> None:
     (reason,) = judged_as(asked, *images).reasons
 
-    assert "this machine has a GPU" not in reason.message
+    assert "this machine seems to have a GPU" not in reason.message
     assert "--device cpu" not in reason.remedy
 
 

@@ -86,7 +86,8 @@ class Metric:
     ``better`` is ``"higher"`` or ``"lower"``. ``limit`` is the physical bound in the same unit (for a rate, the
     peak of the hardware); a sample beyond it is a broken measurement, not a fast image. A sample of None was not
     a finite number. ``version`` changes when the way of measuring changes: different versions are never compared.
-    ``exact`` is a count that has no noise, such as bytes allocated: any change beyond its margin is real.
+    ``exact`` is a count that has no noise, such as bytes allocated: any change beyond its margin is real. Each metric
+    of a check has a name of its own.
     """
 
     name: str
