@@ -302,8 +302,27 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
 def _gpus(this: Run, settings: config.Settings) -> tuple[str, ...]:
     """As the engine takes them. Without a container they are for CUDA, which knows a MIG device by its UUID alone."""
     words = tuple(settings.gpus.split(",")) if this.device == "cuda" else ()
-    local = this.chosen.name == config.LOCAL
-    return tuple(_mig_uuid(word) if local and ":" in word else word for word in words)
+    if this.chosen.name != config.LOCAL:
+        return words
+    _require_gpus(this.machine, words)
+    return tuple(_mig_uuid(word) if ":" in word else word for word in words)
+
+
+def _require_gpus(machine: Host, words: tuple[str, ...]) -> None:
+    """An engine refuses an index that is not there; CUDA would see none of the GPUs that are named after it.
+
+    Raises:
+        RunnerError: there is no GPU of that index.
+    """
+    known = {str(gpu.index) for gpu in machine.gpus}
+    missing = [word for word in words if word.isdecimal() and known and word not in known]
+    if missing:
+        raise RunnerError(
+            f"there is no GPU {missing[0]} on this machine",
+            why=f"--gpus counts them from 0, as nvidia-smi does, and there are {len(known)}",
+            remedy="nvidia-smi -L lists the GPUs",
+            kind="no-such-gpu",
+        )
 
 
 def _mig_uuid(word: str) -> str:

@@ -201,6 +201,7 @@ GPU: dict[str, State] = {
     "a MIG slice": green(torch={"gpus": [MIG]}),
     "two MIG slices by index, of which CUDA sees one": green(docker={}, gpus="0:0,0:1", torch={"gpus": [MIG]}),
     "a MIG slice that is not there": runner("no-such-gpu", "no MIG device 0:1", gpus="0:1"),
+    "a GPU that is not there": runner("no-such-gpu", "no GPU 5 on this machine", gpus="0,5", host_gpus=2, cuinit=100),
     "the fabric manager is not ready": runner("gpu-missing", "fabric manager", cuinit=802),
     "a GPU in exclusive mode": runner("gpu-missing", "exclusive mode", cuinit=46),
     "MPS does not answer": runner("gpu-missing", "Multi-Process Service", cuinit=805),
