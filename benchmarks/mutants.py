@@ -40,7 +40,7 @@ PRELOADED = ("hypothesis", "msgspec", "numpy", "requests", "rich", "scipy.stats"
 OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-o", "timeout=120")
 OPTIONS += ("-p", "no:cacheprovider", "-p", "no:unraisableexception")  # which collects all garbage, twice
 
-_COMPARE = tuple(f"tests/compare/test_{name}.py" for name in ("effects", "margins", "noise", "clocks"))
+_COMPARE = tuple(f"tests/compare/test_{name}.py" for name in ("effects", "margins", "noise", "clocks", "readings"))
 _COMPARE += tuple(f"tests/compare/test_{name}.py" for name in ("side_by_side", "compare", "compare_bounds"))
 _COMPARE += ("tests/compare/test_compare_properties.py",)
 _CHANGES = tuple(

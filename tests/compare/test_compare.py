@@ -67,6 +67,16 @@ def test_red_after_six_pairs_and_no_more_says_that_nothing_confirms_it() -> None
     assert unclear([comparison]) == set()
 
 
+def test_the_seventh_pair_is_a_further_one() -> None:
+    assert "not confirmed" not in only(noisy(7, 1.05)).reason
+
+
+def test_what_is_unchanged_needs_no_reason() -> None:
+    comparison = only(noisy(6))
+
+    assert (comparison.verdict, comparison.reason, comparison.pairs_needed) == ("unchanged", "", 0)
+
+
 def test_red_after_twelve_pairs_is_confirmed() -> None:
     comparison = only(noisy(12, 1.05))
 
@@ -122,7 +132,7 @@ def test_a_change_too_near_to_the_margin_needs_more_pairs_than_there_are() -> No
     comparison = only(noisy(12, 1.0195, scale=3))
 
     assert comparison.verdict == "inconclusive"
-    assert comparison.pairs_needed > 12
+    assert comparison.pairs_needed > 100  # 12 show a change of 2 %; telling 1.95 % from it is another matter
 
 
 def test_one_wild_process_makes_no_regression() -> None:

@@ -34,6 +34,7 @@ CLEAR = effect(0.03, 0.031, 0.029, 0.03, 0.032, 0.028)
     ("p", "final", "verdict"),
     [
         (0.0069, True, "regressed"),
+        (ALPHA, True, "inconclusive"),
         (0.0071, True, "inconclusive"),
         (0.0293, False, "regressed"),
         (0.0295, False, "inconclusive"),
@@ -54,6 +55,16 @@ def test_an_improvement_at_the_first_look_is_provisional_unless_it_passes_the_la
 
     assert verdict == "improved"
     assert reason.startswith("provisional") == provisional
+
+
+@pytest.mark.parametrize(("last", "stands_out"), [(0.078, False), (0.182, True)])
+def test_a_process_stands_out_where_it_moves_the_mean_by_half_of_the_threshold(last: float, stands_out: bool) -> None:
+    """The middle of nine equal pairs and one other is 0: the mean is a tenth of that one, 0.4 or 0.9 thresholds off."""
+    one_other = effect(*[0.0] * 9, last)
+
+    assert one_other.threshold == pytest.approx(math.log1p(0.02))
+    _, reason, _ = rule(one_other, 1.0, 1.0, 1, final=True)
+    assert reason.startswith("outlier process") == stands_out
 
 
 def test_only_the_last_look_asks_for_confirmation() -> None:
