@@ -23,6 +23,10 @@ _RUNTIME = "exec /"
 """How lines begin that are the engine's although the exit code is not: docker's client ends with 1, too."""
 
 _GENERATE = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml, then nvidia-ctk cdi list shows the names"
+_GIDS = "podman before 5.1 needs --feature-flag no-additional-gids-for-device-nodes with a toolkit from 1.19 on"
+
+_READ = 20_000
+"""Characters of what was said that are read, from the end: the reason is there, and an image may print for ever."""
 
 
 class _Cause(NamedTuple):
@@ -46,7 +50,25 @@ _CAUSES = (
         "update the driver on the runners, or choose an image built for an older CUDA",
     ),
     _Cause(
-        r"could not select device driver|unknown runtime specified nvidia|unknown or invalid runtime name: nvidia",
+        r"nvidia-container-cli: device error: unknown device id: ([\w:./-]{1,100})"
+        r"|nvidia-container-cli: device error: ([\w:./-]{1,100}): unknown device",
+        RunnerError,
+        "no-such-gpu",
+        "there is no GPU {0} on this machine",
+        "GPUs are counted from 0, and a UUID is that of one machine",
+        "nvidia-smi -L lists the GPUs of the runner; name others with --gpus",
+    ),
+    _Cause(
+        r"could not select device driver \"?cdi",
+        RunnerError,
+        "cdi-unsupported",
+        "the docker daemon does not hand over devices by CDI",
+        "docker does so from version 25 on, and before 28.3 only where its configuration says so",
+        'set "features": {"cdi": true} in /etc/docker/daemon.json and restart docker, or try --gpu-mode gpus',
+    ),
+    _Cause(
+        r"could not select device driver|unknown runtime specified nvidia|unknown or invalid runtime name: nvidia"
+        r"|\"nvidia-container-runtime[\w-]{0,20}\": executable file not found",
         RunnerError,
         "gpu-runtime-missing",
         "the engine cannot hand a GPU to a container",
@@ -59,8 +81,8 @@ _CAUSES = (
         RunnerError,
         "cdi-unresolved",
         "the engine knows no CDI device {0}",
-        "the CDI description is missing, or older than the driver or the MIG layout",
-        _GENERATE,
+        "the CDI description is missing, older than the driver or the MIG layout, or newer than the engine can read",
+        f"{_GENERATE}; {_GIDS}",
     ),
     _Cause(
         r"failed to parse CDI spec \"?([^\s\":]{1,300})",
@@ -68,7 +90,7 @@ _CAUSES = (
         "cdi-unreadable",
         "the engine cannot read the CDI description {0}",
         "a newer NVIDIA container toolkit wrote it in a version of the format that this engine does not know",
-        "update the engine, or write the description with a toolkit of the engine's age; nvidia-ctk --version shows it",
+        f"update the engine, or make the description anew: {_GENERATE}; {_GIDS}",
     ),
     _Cause(
         r"stat (nvidia\.com/gpu=[^\s:]{1,100}): no such file",
@@ -80,8 +102,9 @@ _CAUSES = (
     ),
     _Cause(
         r"CDI host device \"?([^\s\":]{1,300})"
-        r"|(?:mounting|cannot stat|stat'ing file) [\"`]?(/[^\s\"`:]{1,200}/lib[^\s\"`:/]{0,60}(?:cuda|nvidia)"
-        r"[^\s\"`:/]{1,60})[^\n]{1,600}no such file"
+        r"|(?:mounting|cannot stat|stat'ing file) [\"`]?(?=[^\s\"`:]{0,260}/lib[^\s\"`:/]{0,60}(?:cuda|nvidia))"
+        r"(/[^\s\"`:]{1,300})(?=[\s\"`:])[^\n]{1,600}?no such file"
+        r"|fork/exec (/[^\s:]{1,200}): no such file"
         r"|stat \"?(/dev/nvidia[^\s\":]{0,60})\"?: no such file",
         RunnerError,
         "cdi-stale",
@@ -95,11 +118,38 @@ _CAUSES = (
         "gpu-mode-unsupported",
         "this machine does not hand over GPUs by docker's --gpus",
         "a Jetson, or a container toolkit in csv mode, knows the runtime nvidia alone",
-        "sudo nvidia-ctk runtime configure --runtime=docker --set-as-default && sudo systemctl restart docker",
+        "--gpu-mode runtime; where that is not known: sudo nvidia-ctk runtime configure --runtime=docker && sudo "
+        "systemctl restart docker",
+    ),
+    _Cause(
+        r"(nvml error: insufficient permissions)|(/dev/nvidia[\w/-]{0,40}[^\n]{0,100}permission denied)",
+        RunnerError,
+        "gpu-permission",
+        "the device files of the GPU may not be used: {0}",
+        "their owner or mode keeps out the user that starts the container, or SELinux does",
+        "ls -lZ /dev/nvidia*; under SELinux --selinux-label disable; where they are for a group, --group-add with its "
+        "gid, or --group-add keep-groups with a rootless podman over crun",
+    ),
+    _Cause(
+        r"nvidia-container-cli: ((?:mount error: failed to add device rules|container error: cgroup)[^\n]{0,280})",
+        RunnerError,
+        "gpu-cgroups",
+        "the NVIDIA container toolkit could not allow the GPU in the container's control group: {0}",
+        "the engine runs rootless or in another container, or the toolkit does not know this kernel's control groups",
+        "--gpu-mode cdi, which leaves that to the engine; or sudo nvidia-ctk config --in-place --set "
+        "nvidia-container-cli.no-cgroups=true for a rootless engine; update the toolkit",
+    ),
+    _Cause(
+        r"nvidia-container-cli: (ldcache error[^\n]{1,280})",
+        RunnerError,
+        "gpu-ldconfig",
+        "the NVIDIA container toolkit could not make the loader's cache: {0}",
+        "it calls the ldconfig of another distribution, or one that does not work in this container",
+        'ldconfig = "@/sbin/ldconfig" in /etc/nvidia-container-runtime/config.toml (Ubuntu alone has ldconfig.real)',
     ),
     _Cause(
         r"nvidia-container-cli: ([^\n]{1,300})|(failed to initialize NVML[^\n]{1,300})"
-        r"|(error executing hook [^\n]{0,200}nvidia[^\n]{1,200})",
+        r"|(error executing hook [^\n]{0,200}nvidia[^\n]{1,200})|running createContainer hook #\d{1,3}: ([^\n]{1,300})",
         RunnerError,
         "gpu-hook-failed",
         "the NVIDIA container toolkit could not prepare the GPU: {0}",
@@ -137,6 +187,7 @@ _OF_GPUS = frozenset(cause.kind for cause in _CAUSES if cause.kind.startswith(("
 
 def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) -> CiGpuError:
     """The error for a container that ended before the payload said hello."""
+    stderr = stderr[-_READ:]
     known = _known(returncode, stderr)
     if known:
         return known
@@ -154,6 +205,7 @@ def refuses_gpus(error: CiGpuError) -> bool:
 
 def lacks_program(returncode: int, stderr: str) -> bool:
     """Whether another interpreter may be tried: nothing but the program was missing."""
+    stderr = stderr[-_READ:]
     if returncode not in NO_PROGRAM or _is_engine_s_own(returncode, stderr):
         return False
     return _known(returncode, stderr) is None

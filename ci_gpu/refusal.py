@@ -10,12 +10,15 @@ from ci_gpu.model import ImageRef
 
 UNKNOWN = "pull-failed"
 
+_READ = 20_000
+"""Characters of what was said that are read, from the end: a registry's answer may be of any length."""
+
 _CAUSES = (
     ("rate-limited", r"toomanyrequests|pull rate limit|429 too many requests|status(?: code)?:? 429"),
     ("no-space", r"no space left on device"),
     ("wrong-platform", r"no matching manifest|no image found in (manifest list|image index)|no match for platform"),
-    ("tag-not-found", r"manifest unknown|manifest for .*not found|not found: manifest|: not found\s*$"),
-    ("repo-not-found", r"name unknown|repository .*not found|name_unknown"),
+    ("tag-not-found", r"manifest unknown|manifest for [^\n]{1,300}not found|not found: manifest|: not found\s*$"),
+    ("repo-not-found", r"name unknown|repository [^\n]{1,300}not found|name_unknown"),
     ("engine-down", r"cannot connect to the docker daemon|docker daemon socket|docker\.sock|cannot connect to podman"),
     (
         "unauthorized",
@@ -78,12 +81,13 @@ _WORDS = {
 
 def cause(said: str) -> str:
     """The kind of a failure, from the engine's words; `UNKNOWN` if nobody has seen them before."""
-    text = _errors(said).lower()
+    text = _errors(said[-_READ:]).lower()
     return next((name for name, pattern in _CAUSES if re.search(pattern, text, re.MULTILINE)), UNKNOWN)
 
 
 def failure(ref: ImageRef, said: str) -> RunnerError:
     """The error for a pull that ended with these words, where it is no missing tag."""
+    said = said[-_READ:]
     kind = cause(_without(ref, said))
     what, why, remedy = _WORDS.get(kind) or (
         _last(said),
@@ -150,7 +154,7 @@ def _without(ref: ImageRef, said: str) -> str:
     """The words without the image's own name, which may be anything: ``denied/eof:429`` is a reference."""
     for name in (str(ref), ref.name, ref.repository, ref.repository.removeprefix("library/")):
         said = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", "IMAGE", said)
-    return re.sub(r"IMAGE[:@][\w.:-]*\w", "IMAGE", said)
+    return re.sub(r"IMAGE[:@][\w.:-]{0,300}\w", "IMAGE", said)
 
 
 def _last(said: str) -> str:

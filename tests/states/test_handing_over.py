@@ -13,23 +13,21 @@ import pytest
 
 from ci_gpu.model import ImageReport, Summary
 from ci_gpu.reports import load
+from tests.refusals import HANDING
 from tests.states.machine import State, driver, examined
 
 __all__ = ["driver"]
 
-HOOK = "docker: Error response from daemon: failed to create task for container: OCI runtime create failed: "
-CSV = (
-    f"{HOOK}runc create failed: unable to start container process: error during container init: error running prestart "
-    "hook #0: exit status 1, stdout: , stderr: Auto-detected mode as 'csv'\ninvoking the NVIDIA Container Runtime Hook "
-    "directly (e.g. specifying the docker --gpus flag) is not supported. Please use the NVIDIA Container Runtime (e.g. "
-    "specify the --runtime=nvidia flag) instead."
-)
-NO_DRIVER = 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].'
-NO_RUNTIME = "docker: Error response from daemon: unknown or invalid runtime name: nvidia"
-UNRESOLVED = (
-    "docker: Error response from daemon: CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all"
-)
-TOO_OLD = f"{HOOK}nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, please update: unknown."
+
+def words(thread: str) -> str:
+    return next(said.words for said in HANDING if said.source.endswith(thread))
+
+
+CSV = words("jetson-containers/issues/1577")
+NO_DRIVER = words("docker/cli/issues/2425")
+NO_RUNTIME = words("nvidia-container-toolkit/issues/150")
+UNRESOLVED = words("moby/moby/issues/47633")
+TOO_OLD = words("SyneRBI/PETRIC2/issues/27")
 FULL = "docker: Error response from daemon: mkdir /x: no space left on device."
 
 NVIDIA: dict[str, Any] = {"Runtimes": {"runc": {}, "nvidia": {}}}
