@@ -45,6 +45,7 @@ from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
     INCONCLUSIVE,
     MISSING,
+    NEW,
     NOT_COMPARABLE,
     REGRESSED,
     Comparison,
@@ -135,16 +136,20 @@ def _of_one_cause(group: list[Reason]) -> Reason:
     return msgspec.structs.replace(bearer, dependents=tuple(others))
 
 
+_UNDECIDED = (INCONCLUSIVE, NOT_COMPARABLE, NEW)
+"""Verdicts on a metric that say nothing of the change; with such alone nothing was compared."""
+
+
 def _of_trial(trial: Trial) -> Iterator[Reason]:
     gated = [metric for metric in trial.metrics if metric.gated]
     yield from (_of_metric(trial, metric) for metric in gated if metric.verdict in (REGRESSED, MISSING))
     doubtful = [metric for metric in gated if metric.verdict in (INCONCLUSIVE, NOT_COMPARABLE)]
     if trial.refused:
         yield _reason(trial.head, "not-compared", "", f"nothing was compared: {trial.refused}", exit_code=3)
-    elif trial.policy.inconclusive == "fail":
+    elif trial.policy.inconclusive == "fail" and doubtful:
         yield from (_of_metric(trial, metric) for metric in doubtful)
-    elif len(doubtful) == len(gated) and trial.policy.inconclusive != "pass":
-        why = doubtful[0].reason if doubtful else "no metric is gated"
+    elif all(metric.verdict in _UNDECIDED for metric in gated) and trial.policy.inconclusive != "pass":
+        why = (doubtful or gated)[0].reason if gated else "no metric is gated"
         yield _reason(trial.head, "nothing-compared", "", f"nothing could be concluded: {why}", exit_code=3)
 
 

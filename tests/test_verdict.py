@@ -701,11 +701,29 @@ def test_a_comparison_that_concludes_nothing_is_not_green_unless_the_user_says_s
     assert judged_trial(compared("inconclusive"), inconclusive=policy).exit_code == code
 
 
-@pytest.mark.parametrize("metrics", [(), (compared("unchanged", gated=False),)])
-def test_a_comparison_of_nothing_that_counts_is_not_green(metrics: tuple[Comparison, ...]) -> None:
-    found = judged_trial(*metrics)
+@pytest.mark.parametrize("policy", ["warn", "fail"])
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        (),
+        (compared("unchanged", gated=False),),
+        (compared("new", reason="the base has no valid value of it"),),  # as where each check fails in the base
+        (compared("new"), compared("unchanged", gated=False)),
+    ],
+)
+def test_a_comparison_of_nothing_that_counts_is_not_green(metrics: tuple[Comparison, ...], policy: str) -> None:
+    found = judged_trial(*metrics, inconclusive=policy)
 
     assert (found.exit_code, kinds(found)) == (3, ["nothing-compared"])
+    assert judged_trial(*metrics, inconclusive="pass").exit_code == 0
+
+
+def test_what_only_the_head_has_is_no_comparison_and_the_reason_says_so() -> None:
+    new = compared("new", reason="the base has no valid value of it")
+
+    assert judged_trial(new).reasons[0].message == "nothing could be concluded: the base has no valid value of it"
+    noisy = judged_trial(new, compared("inconclusive", reason="noise"))
+    assert noisy.reasons[0].message == "nothing could be concluded: noise"
 
 
 def test_a_refused_comparison_is_the_runner_s_fault_whatever_its_metrics_say() -> None:
