@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from ci_gpu.config import Target
 from ci_gpu.payload.cuda_errors import NOT_MADE
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Started
-from ci_gpu.reports import printable
+from ci_gpu.reports import muted, printable
 
 MAX_LOG_LINES = 20_000
 """Lines of an image's own output that are passed on; an image can print for ever."""
@@ -87,7 +87,7 @@ class Plain:
 
     def _say(self, text: str) -> None:
         self.close()
-        print(f"{time.monotonic() - self._started:7.1f} s  {text}", file=self._stream, flush=True)
+        print(muted(f"{time.monotonic() - self._started:7.1f} s  {text}"), file=self._stream, flush=True)
 
 
 class Live:

@@ -169,7 +169,8 @@ _CRASHES: dict[int, tuple[str, str]] = {
     ),
     signal.SIGSEGV: (
         "a library in the image crashes when it is loaded: often one that was built for another torch or another libc",
-        "python3 -X faulthandler -c 'import torch' in the image shows where; reinstall the package that it names",
+        "python3 -X faulthandler -c 'import torch' in the image shows where; reinstall the package that it names; "
+        "where a thread's stack is full, --stack 64m",
     ),
     signal.SIGABRT: (
         "a library in the image gives up when it is loaded; what it prints before is in the log",

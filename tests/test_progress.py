@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
+
 from ci_gpu import progress
 from ci_gpu.payload.wire import CheckResult, Finished
 from tests import samples
@@ -29,6 +31,26 @@ def test_why_checks_are_not_made_is_told_once_in_a_row() -> None:
         "✗ a.d failed in 1.0 s: dz/dy is 30.69 and not 31",
         "! a.e not made, because torch was built without CUDA",
     ]
+
+
+def test_nothing_that_an_image_or_an_engine_says_is_obeyed() -> None:
+    """GitHub's runner obeys ``##[command]`` anywhere in a line."""
+    said = "##[add-mask]a ::error::x"
+    stream = io.StringIO()
+    progress.Plain(stream).note(f"GPUs by cdi: {said}")
+
+    for line in (*told(samples.failed(message=said)), *stream.getvalue().splitlines()):
+        assert "##[" not in line
+        assert not line.lstrip().startswith("::")
+        assert "add-mask]a" in line
+
+
+def test_a_note_is_a_line_of_its_own_on_a_terminal_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    live = progress.Live()
+    live.note("GPUs by cdi: [bold]refused[/bold]; trying gpus")
+    live.close()
+
+    assert "GPUs by cdi: [bold]refused[/bold]; trying gpus" in " ".join(capsys.readouterr().err.split())
 
 
 def test_two_failures_with_the_same_words_are_both_told() -> None:

@@ -35,6 +35,11 @@ def load(name: str) -> Report:
     return cast("Report", importlib.import_module(f"{__name__}.{name}"))
 
 
+def muted(line: str) -> str:
+    """A line of text, of which the runner of GitHub Actions obeys nothing."""
+    return _text.mute(line)
+
+
 def printable(text: str) -> str:
     """Foreign text as one line that no terminal and no log can be steered by. Spaces stay as they are."""
     return _text.clean(text).replace("\n", " ").rstrip()

@@ -34,6 +34,12 @@ def line(text: str, limit: int = LINE) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1].rstrip() + "…"
 
 
+def mute(line: str) -> str:
+    """The runner of GitHub Actions obeys ``::command::`` behind spaces, and ``##[command]`` anywhere in a line."""
+    muted = line.replace("##[", "# #[")
+    return muted.replace("::", ": :", 1) if muted.lstrip().startswith("::") else muted
+
+
 def tail(text: str, limit: int = BLOCK) -> str:
     """The end of a long text, from the start of a line: what a log says last matters most."""
     text = text[-4 * limit - 4_096 :] if len(text) > 4 * limit + 4_096 else text

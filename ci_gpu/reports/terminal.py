@@ -43,7 +43,7 @@ def render(summary: Summary) -> str:
     for reason in reasons[:SHOWN]:
         lines += _reason(reason, summary)
     lines += _more(len(reasons) - SHOWN, "reason")
-    return "\n".join(_mute(line) for line in [*lines, "", *_last(summary)]) + "\n"
+    return "\n".join(_text.mute(line) for line in [*lines, "", *_last(summary)]) + "\n"
 
 
 def render_rich(summary: Summary) -> Text:
@@ -177,12 +177,6 @@ def _last(summary: Summary) -> list[str]:
 
 def _more(number: int, noun: str) -> list[str]:
     return [" " * _MARGIN + f"and {_words.plural(number, noun)} more, in the reports"] if number > 0 else []
-
-
-def _mute(line: str) -> str:
-    """The runner of GitHub Actions obeys ``::command::`` behind spaces, and ``##[command]`` anywhere in a line."""
-    muted = line.replace("##[", "# #[")
-    return muted.replace("::", ": :", 1) if muted.lstrip().startswith("::") else muted
 
 
 def _row(word: str, text: str) -> str:
