@@ -157,6 +157,15 @@ _CAUSES = (
         "run nvidia-smi on the host; after a driver upgrade, reboot it; where podman runs containers by crun, try runc",
     ),
     _Cause(
+        r"error setting (rlimit type \d{1,2}[^\n]{0,60})|setrlimit `(\w{1,40})",
+        RunnerError,
+        "limit-refused",
+        "the engine may not set a limit of the kernel's: {0}",
+        "--memlock, --stack or the engine's own configuration asks for more than the engine may have itself",
+        "a smaller --memlock or --stack; or allow more: LimitMEMLOCK= of docker.service, /etc/security/limits.d for "
+        "the user of a rootless podman; default_ulimits of containers.conf are podman's own wish",
+    ),
+    _Cause(
         r"cannot connect to the docker daemon|permission denied.{0,300}docker\.sock|connect: no such file",
         RunnerError,
         "engine-down",
@@ -231,8 +240,8 @@ def _engine_s_words(returncode: int, stderr: str) -> str:
 
 def _is_engine_s_own(returncode: int, stderr: str) -> bool:
     """podman ends with 126 as well where the container could not be made at all: limits, cgroups, mounts."""
-    made = re.search(r"create failed|error during container init", stderr)
-    return returncode in NO_PROGRAM and bool(made) and not re.search(r"executable file|no such file", stderr)
+    made = re.search(r"create failed|error during container init|OCI runtime error: ", stderr)
+    return returncode in NO_PROGRAM and bool(made) and not re.search(r"executable file|no such file|exec: \"", stderr)
 
 
 def _no_python(stderr: str, entrypoint: tuple[str, ...]) -> CiGpuError:

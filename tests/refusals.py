@@ -531,14 +531,60 @@ ENGINE = (
         "no Python",
         "--python",
     ),
+    *(
+        Said(
+            f"reproduced: {engine}, without CAP_SYS_RESOURCE",
+            code,
+            words,
+            "limit-refused",
+            3,
+            says,
+            "--memlock",
+        )
+        for engine, code, words, says in (
+            (
+                "podman 4.3.1 over runc 1.1.5",
+                126,
+                f"Error: runc: runc create failed: {INIT}error setting rlimits for ready process: error setting rlimit type 8: operation not permitted: OCI permission denied",
+                "rlimit type 8",
+            ),
+            (
+                "podman 4.3.1 over crun 1.8.1",
+                126,
+                "Error: crun: setrlimit `RLIMIT_MEMLOCK`: Operation not permitted: OCI permission denied",
+                "RLIMIT_MEMLOCK",
+            ),
+            (
+                "docker 28.2 and dockerd 20.10 over runc 1.1.5",
+                125,
+                f"{SHIM}{INIT}error setting rlimits for ready process: error setting rlimit type 8: operation not permitted: unknown\n\nRun 'docker run --help' for more information",
+                "rlimit type 8",
+            ),
+        )
+    ),
+    *(
+        Said(f"reproduced: podman 4.3.1 over {runtime}", code, words, "no-python", 4, "no Python", "--python")
+        for runtime, code, words in (
+            (
+                "crun 1.8.1",
+                127,
+                f"Error: crun: executable file `python3` not found in $PATH: No such file or directory{NOT_FOUND}",
+            ),
+            ("crun 1.8.1", 126, "Error: crun: open executable: Permission denied: OCI permission denied"),
+            (
+                "runc 1.1.5",
+                126,
+                'Error: runc: runc create failed: unable to start container process: exec: "/etc/passwd": permission denied: OCI permission denied',
+            ),
+        )
+    ),
     Said(
-        "reproduced: podman 4.3.1 over runc 1.1.5, without CAP_SYS_RESOURCE",
+        "reproduced: podman 4.3.1 over crun 1.8.1",
         126,
-        f"Error: runc: runc create failed: {INIT}error setting rlimits for ready process: error setting rlimit type 7: "
-        "operation not permitted: OCI permission denied",
+        "Error: OCI runtime error: crun: cgroups in hybrid mode not supported, drop all controllers from cgroupv2",
         "engine-refused",
         3,
-        "rlimit type 7",
+        "hybrid mode",
         "by hand",
     ),
     Said(
