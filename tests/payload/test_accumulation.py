@@ -74,6 +74,65 @@ def test_a_wrong_product_is_red_although_it_is_summed_in_bfloat16(monkeypatch: p
     assert bfloat16(monkeypatch, OLD, fault).outcome == "failed"
 
 
+DOT = (1, 4096, 1)
+
+
+def dots_only(a: Any, b: Any) -> Any:
+    """A dot product is summed in bfloat16, any other product in float32."""
+    return summed_narrowly(a, b) if a.shape[0] == b.shape[1] == 1 else planted.EXACT(a, b)
+
+
+def a_wrong_dot(a: Any, b: Any) -> Any:
+    """Off by less than the bound of a sum of this length in bfloat16."""
+    product = dots_only(a, b)
+    return product + 2 if a.dtype == torch.bfloat16 and product.numel() == 1 else product
+
+
+def dot(monkeypatch: pytest.MonkeyPatch, version: str, product: Any, name: str = "bfloat16") -> CheckResult:
+    monkeypatch.setattr(torch, "__version__", version)
+    monkeypatch.setattr("ci_gpu.payload.checks.matmul.SHAPES", ((64, 64, 64), DOT))
+    planted.product(product)(monkeypatch)
+    return perform.check(f"matmul.{name}", "ci_gpu.payload.checks.matmul", "cpu")
+
+
+def test_a_new_torch_that_sums_a_dot_product_in_bfloat16_is_red_on_the_cpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = dot(monkeypatch, NEW, dots_only)
+
+    assert result.outcome == "failed"
+    assert "(1, 4096) × (4096, 1)" in result.message
+
+
+def test_an_old_torch_may_sum_a_dot_product_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = dot(monkeypatch, OLD, dots_only)
+
+    assert result.outcome == "passed", result.message
+    assert "summed in bfloat16" in result.notes[0]
+
+
+def test_a_wrong_dot_product_is_red_with_an_old_torch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dot(monkeypatch, OLD, a_wrong_dot).outcome == "failed"
+
+
+@pytest.mark.parametrize("seed", range(12, 17))
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
+def test_a_dot_product_whose_exact_value_is_nearly_zero_is_no_false_red(
+    monkeypatch: pytest.MonkeyPatch, name: str, seed: int
+) -> None:
+    """Its error is small against its terms, not against itself."""
+    monkeypatch.setattr(perform, "SEED", seed)
+
+    def all_but_orthogonal(torch: Any, dtype: Any, device: str) -> Any:
+        left, right = torch.randn(1, 4096).to(dtype), torch.randn(4096, 1).to(dtype)
+        exact = (left.double() @ right.double()).item()
+        right[-1] = right[-1] - torch.tensor(exact / left[0, -1].item()).to(dtype)
+        yield left, right
+
+    monkeypatch.setattr("ci_gpu.payload.checks.matmul._inputs", all_but_orthogonal)
+    result = perform.check(f"matmul.{name}", "ci_gpu.payload.checks.matmul", "cpu")
+
+    assert result.outcome == "passed", result.message
+
+
 REFUSED = "could not create a primitive descriptor iterator"
 
 

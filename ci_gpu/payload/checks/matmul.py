@@ -159,7 +159,7 @@ def _values(device: str, name: str) -> Iterable[Any]:
         if in_own_type:
             narrow = True
             _require_whole_numbers(torch, left, right, name)
-        else:
+        elif exact.numel() > 1:  # a single sum can be as near to zero as its error: its element's bound holds it
             worst = max(worst, (error.norm() / exact.norm()).item())
     yield Fact("relative error", worst, f"below {RELATIVE_ERROR[name]:g}")
     yield Fact("worst element, as part of its bound", round(element, 4), "at most 1")
@@ -172,13 +172,8 @@ def _values(device: str, name: str) -> Iterable[Any]:
 
 
 def _inputs(torch: Any, dtype: Any, device: str) -> Iterable[Tuple[Any, Any]]:
-    """Pairs of factors with zero mean, where TF32 cannot hide: every shape, the last one transposed, too.
-
-    On the CPU a dot product of a half type was summed in that type before torch 2: it is left out there.
-    """
+    """Pairs of factors with zero mean, where TF32 cannot hide: every shape, the last one transposed, too."""
     for rows, inner, columns in SHAPES:
-        if device == "cpu" and dtype in (torch.float16, torch.bfloat16) and rows == columns == 1:
-            continue
         yield torch.randn(rows, inner).to(device, dtype), torch.randn(inner, columns).to(device, dtype)
     yield torch.randn(inner, rows).to(device, dtype).t(), torch.randn(columns, inner).to(device, dtype).t()
 
