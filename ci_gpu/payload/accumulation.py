@@ -1,9 +1,10 @@
 """In which type a product of a half type is summed on the CPU, and what may be asked of one summed in its own.
 
 torch before 2.1 sums bfloat16 products in bfloat16 on a processor that oneDNN has no bfloat16 kernels for (without
-AVX-512 or AMX); which layouts it does that to differs by version. Later versions sum in float32, and so does every GPU
-(torch 1.13.1, 2.0.1, 2.1.2, 2.2.2 and 2.13.0 were tried). So the version says where it is allowed, and a
-probe whether it happens. float16 has no product on the CPU of these versions.
+AVX-512 or AMX), and 1.13 on any processor those that are too small for oneDNN, such as a dot product of 4096 terms;
+which layouts it does that to differs by version. Later versions sum in float32, and so does every GPU (torch 1.13.1,
+2.0.1, 2.1.2, 2.2.2, 2.4.1 and 2.13.0 were tried). So the version says where it is allowed, and a probe whether it
+happens. float16 has no product on the CPU of the versions before.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ SUMS_IN_FLOAT32 = (2, 1)
 
 _TERMS = 1 << 16
 _TERM = 2.0**-8
-"""In eight bits a sum of equal terms stops at 256 of them, in lanes at 256 in each; in float32 this one is exact."""
+_LANES = 64
+"""In eight bits a sum stays at 1 whatever number of these terms follows, in each of so many lanes; in float32 it is
+exact."""
 
 _ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 
@@ -28,9 +31,19 @@ def is_narrow(torch: Any, left: Any, right: Any) -> bool:
         return False
     if _version(torch) >= SUMS_IN_FLOAT32:
         return False
-    ones = _like(torch, left, (min(left.shape[0], 16), _TERMS), 1.0)
-    terms = _like(torch, right, (_TERMS, min(right.shape[1], 16)), _TERM)
-    return bool(((ones @ terms) != _TERMS * _TERM).any())
+    return any(_sums_narrowly(torch, left, right, inner) for inner in (left.shape[1], _TERMS))
+
+
+def _sums_narrowly(torch: Any, left: Any, right: Any, inner: int) -> bool:
+    """Of this length: which kernel a product takes depends on its size (1.13.1 sums 4096 terms in bfloat16, and more in
+    float32), and short sums lose too little to be told.
+    """
+    ones = _like(torch, left, (min(left.shape[0], 16), inner), 1.0)
+    terms = _like(torch, right, (inner, min(right.shape[1], 16)), _TERM)
+    heads = min(_LANES, inner // 8)
+    terms[:heads] = 1.0
+    exact = heads + (inner - heads) * _TERM
+    return bool((((ones @ terms).double() - exact).abs() > exact / 128).any())
 
 
 def bound(magnitude: Any, unit_roundoff: float) -> Any:

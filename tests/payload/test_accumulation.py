@@ -33,7 +33,7 @@ def off_by_two_percent(a: Any, b: Any) -> Any:
 def one_wrong_element(a: Any, b: Any) -> Any:
     """Within the bound of a long sum in bfloat16, which is why whole numbers are asked as well."""
     product = summed_narrowly(a, b)
-    if a.shape[1] == 2048:
+    if a.shape[1] == 2048 and len(product) > 17:
         product[17, 31] += 1
     return product
 
@@ -104,6 +104,29 @@ def test_a_new_torch_that_sums_a_dot_product_in_bfloat16_is_red_on_the_cpu_too(m
 
 def test_an_old_torch_may_sum_a_dot_product_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     result = dot(monkeypatch, OLD, dots_only)
+
+    assert result.outcome == "passed", result.message
+    assert "summed in bfloat16" in result.notes[0]
+
+
+def short_only(a: Any, b: Any) -> Any:
+    """As torch 1.13.1 with AVX-512: oneDNN takes the larger products, and sums them in float32."""
+    return summed_narrowly(a, b) if a.shape[0] * a.shape[1] * b.shape[1] <= 4096 else planted.EXACT(a, b)
+
+
+def in_lanes(a: Any, b: Any) -> Any:
+    """As a loop with vectors of 32: each lane is a sum of its own."""
+    if a.dtype != torch.bfloat16 or a.shape[1] % 32:
+        return summed_narrowly(a, b)
+    lanes = [summed_narrowly(a[:, lane::32], b[lane::32]) for lane in range(32)]
+    return sum(each.float() for each in lanes).bfloat16()
+
+
+@pytest.mark.parametrize("product", [short_only, in_lanes])
+def test_the_probe_finds_what_is_summed_narrowly_in_this_size_and_in_lanes(
+    monkeypatch: pytest.MonkeyPatch, product: Any
+) -> None:
+    result = dot(monkeypatch, OLD, product)
 
     assert result.outcome == "passed", result.message
     assert "summed in bfloat16" in result.notes[0]
