@@ -10,7 +10,7 @@ import contextlib
 import difflib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +135,15 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
     if not images and not named:
         images = _without_image(given, document)
     chosen = tuple(_target(image, given, document) for image in images or tuple(named))
-    policy.require_known(document.get("metrics", {}), _known_checks(chosen, named))
+    known = _known_checks((target.settings.checks_dir for target in chosen), named.values())
+    policy.require_known(document.get("metrics", {}), known)
     return chosen
 
 
-def _known_checks(chosen: tuple[Target, ...], images: Mapping[str, Any]) -> frozenset[str]:
+def _known_checks(folders: Iterable[str], tables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """The checks of all images of the file: a rule may be for one that is not examined now."""
-    own = {target.settings.checks_dir for target in chosen}
-    found = {check.id for folder in own for check in check_infos(folder)[0]}
-    for table in images.values():
+    found = {check.id for folder in ("", *folders) for check in check_infos(folder)[0]}
+    for table in tables:
         with contextlib.suppress(ConfigError):  # a mistake in what is not examined is told where it is
             found |= {check.id for check in check_infos(str(table.get("checks-dir", "")))[0]}
     return frozenset(found)
@@ -181,9 +181,15 @@ def wish(chosen: tuple[Target, ...], given: Mapping[str, Any], file: Path | None
     )
 
 
-def policy_of(file: Path | None) -> Policy:
-    """The policy of ci-gpu.toml alone, for reports that are there already."""
+def policy_of(file: Path | None, metrics: Callable[[], Iterable[str]] = tuple) -> Policy:
+    """The policy of ci-gpu.toml alone, for reports that are there already, with these metrics.
+
+    Raises:
+        ConfigError: anything that cannot mean what it says.
+    """
     document = _document(file)
+    known = _known_checks((), [document.get("run", {}), *document.get("images", {}).values()])
+    policy.require_known(document.get("metrics", {}), known, metrics)
     return _policy(_settings(document.get("run", {})), document)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -31,16 +31,26 @@ def policy(min_effect: str, inconclusive: str, tables: Mapping[str, Any]) -> Pol
     )
 
 
-def require_known(patterns: Collection[str], checks: Collection[str]) -> None:
+def require_known(
+    patterns: Iterable[str], checks: Collection[str], metrics: Callable[[], Iterable[str]] = tuple
+) -> None:
     """Refuse a pattern that no metric of these checks (``family.name``) can fit: its rule would have no effect.
+
+    ``metrics`` gives those that are there already, of whatever checks; it is called where the checks are not enough.
 
     Raises:
         ConfigError: there is one; the nearest that would fit is named.
     """
-    for pattern in patterns:
-        of_the_image = any(fnmatchcase(name, pattern) for name in _OF_THE_IMAGE)
-        if not of_the_image and not any(_can_fit(pattern, check) for check in checks):
+    unknown = [pattern for pattern in patterns if not _is_of_a_check(pattern, checks)]
+    known = tuple(metrics()) if unknown else ()
+    for pattern in unknown:
+        if not any(fnmatchcase(metric, pattern) for metric in known):
             raise _no_such_metric(pattern, sorted(checks))
+
+
+def _is_of_a_check(pattern: str, checks: Collection[str]) -> bool:
+    of_the_image = any(fnmatchcase(name, pattern) for name in _OF_THE_IMAGE)
+    return of_the_image or any(_can_fit(pattern, check) for check in checks)
 
 
 def _can_fit(pattern: str, check: str) -> bool:

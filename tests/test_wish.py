@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from ci_gpu import policy
+from ci_gpu.cli.reading import compare
 from ci_gpu.config import Target, Wish, policy_of, targets, wish
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import MetricRule, Policy
+from ci_gpu.reports.json import render
+from tests import samples
 
 NEW, OLD = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime", "pytorch/pytorch:2.8.0-cuda12.8-cudnn9-runtime"
 
@@ -75,6 +79,54 @@ ceiling = "20e9 B"
         ),
     )
     assert policy_of(Path("ci-gpu.toml")) == found.policy
+
+
+def policy_with(pattern: str, metrics: tuple[str, ...] = (), run: str = "") -> Policy:
+    Path("ci-gpu.toml").write_text(f'{run}\n[metrics."{pattern}"]\nmin-effect = "10%"\n')
+    return policy_of(Path("ci-gpu.toml"), lambda: metrics)
+
+
+def test_a_pattern_that_covers_nothing_is_a_mistake_for_reports_that_are_there_already() -> None:
+    with pytest.raises(ConfigError, match=r"covers no metric; did you mean 'matmul\.\*'") as caught:
+        policy_with("matmull.*", ("matmul.float32/x",))
+
+    assert (caught.value.kind, caught.value.exit_code) == ("unknown-metric", 2)
+
+
+def test_a_metric_of_a_report_or_a_history_may_be_of_no_check_that_is_here() -> None:
+    assert policy_with("s/*", ("s/x",)).rules[0][0] == "s/*"
+    with pytest.raises(ConfigError, match="covers no metric"):
+        policy_with("s/*", ("t/x",))
+
+
+def test_the_metrics_of_a_history_are_not_asked_for_where_every_pattern_is_of_a_check() -> None:
+    Path("ci-gpu.toml").write_text('[metrics."matmul.*"]\nmin-effect = "10%"\n')
+
+    assert policy_of(Path("ci-gpu.toml"), lambda: pytest.fail("asked")).rules
+
+
+@pytest.mark.parametrize("where", ["run", "images.a"])
+def test_the_user_s_own_checks_are_known_wherever_the_file_names_them(where: str) -> None:
+    Path("mine").mkdir()
+    Path("mine/own.py").write_text("def check_fast(device):\n    yield 1\n")
+    text = f'[{where}]\nchecks-dir = "mine"\n[images.b]\nimage = "{NEW}"\n[metrics."own.fast/*"]\nmin-effect = "10%"\n'
+    Path("ci-gpu.toml").write_text(text)
+
+    assert policy_of(Path("ci-gpu.toml")).rules
+    assert targets(("b",), {}, Path("ci-gpu.toml"))[0].policy.rules
+
+
+@pytest.mark.parametrize(("pattern", "code"), [("matmull.*", 2), ("matmul.*", 0), ("mine.fast/rate", 0)])
+def test_compare_refuses_a_pattern_of_no_check_and_no_metric_of_the_two_reports(pattern: str, code: int) -> None:
+    results = (samples.check_result(check="mine.fast", metrics=(samples.metric(name="rate"),)),)
+    image = samples.image_report(planned=("mine.fast",), results=results)
+    Path("run.json").write_text(render(samples.summary(report=samples.run_report(images=(image,)))))
+    Path("ci-gpu.toml").write_text(f'[metrics."{pattern}"]\nmin-effect = "10%"\n')
+
+    with pytest.raises(ConfigError) if code else nullcontext() as caught:
+        compare.callback(Path("run.json"), Path("run.json"), "json", Path("both.json"), Path("ci-gpu.toml"))
+
+    assert not caught or (caught.value.exit_code, caught.value.kind) == (2, "unknown-metric")
 
 
 def test_one_comparison_is_of_two_images() -> None:

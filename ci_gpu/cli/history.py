@@ -82,8 +82,8 @@ def show(metric: str, url: str, file: Path | None, **given: Any) -> int:
     from ci_gpu.history.series import Filter
     from ci_gpu.reports import printable
 
-    policy = config.policy_of(file)
     with _open(url) as store:
+        policy = config.policy_of(file, lambda: _metrics(store))
         found = store.series(Filter(metric=metric, **given))
     for one in found:
         title = f"{one.key.metric} [{one.unit}, {one.better} is better] {one.key.gpu} {one.key.uuid}"
@@ -189,8 +189,8 @@ def site(folder: Path, url: str, title: str, file: Path | None, **given: Any) ->
     from ci_gpu import site as pages
     from ci_gpu.history.series import Filter, one_a_run
 
-    policy = config.policy_of(file)
     with _open(url) as store:
+        policy = config.policy_of(file, lambda: _metrics(store))
         series = tuple(one_a_run(each) for each in store.series(Filter(**given)))
     files = pages.render(series, {one.key: _changes(one, policy) for one in series}, title=title)
     try:
@@ -215,6 +215,11 @@ def _changes(one: Series, policy: Policy) -> tuple[ChangePoint, ...]:
     from ci_gpu.history.series import one_a_run
 
     return changes.find(one_a_run(one), margin=margin(one.key.metric, one.unit, policy))
+
+
+def _metrics(store: Store) -> list[str]:
+    every = store.keys()
+    return [each.key.metric for each in every]
 
 
 @contextmanager

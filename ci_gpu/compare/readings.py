@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 import msgspec
 
-from ci_gpu.model import Block, PulledImage
+from ci_gpu.model import Block, PulledImage, RunReport
 from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Metric
 
 BASE, HEAD = "base", "head"
@@ -97,3 +97,9 @@ def of_the_image(image: PulledImage, environment: Environment | None) -> tuple[C
     seconds = Metric("torch", "s", "lower", (environment.import_seconds if environment else 0.0,))
     found = {"image.size": size, "image.import": seconds}
     return tuple(CheckResult(check, PASSED, metrics=(metric,)) for check, metric in found.items() if metric.samples[0])
+
+
+def metric_names(report: RunReport) -> Iterator[str]:
+    """The ids of all metrics of a report, as the patterns of a policy name them."""
+    for image in report.images:
+        yield from (f"{result.check}/{metric.name}" for result, metric in image.metrics())
