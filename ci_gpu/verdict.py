@@ -215,14 +215,12 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     if report.device != "cuda" or _is_cpu_build(image):
         return  # a CPU build sees no GPU whatever the runner does: the checks say so, and it is the image's fault
     inside, lost = image.environment, _lost(report, image)
-    seen, wanted = _seen(image), wanted_gpus(report.gpus, report.host)
+    seen, wanted = _seen(image), _wanted(report, inside)
     if lost:
         yield _of_lost(image, lost)
     if seen < wanted:
         error = inside.gpu_error if inside else ""
-        cause = (inside and cuda_errors.fallen(inside)) or cuda_errors.CAUSES[
-            "silent-gpus" if not seen else "fewer-gpus"
-        ]
+        cause = _cause_of_missing(inside)
         hidden_by_the_job = cause.id == "gpus-hidden" and report.engine == "local"  # whose variables are the job's
         refused = cause.party == cuda_errors.IMAGE and not hidden_by_the_job
         yield _reason(
@@ -236,6 +234,20 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
             exit_code=1 if refused else 3,
             cause=cause.id,
         )
+
+
+def _wanted(report: RunReport, inside: Environment | None) -> int:
+    """Where the host has no NVML, what was handed over is counted inside, beside a variable of the image's."""
+    wanted = wanted_gpus(report.gpus, report.host)
+    if report.engine == "local" or inside is None or not cuda_errors.hides_some(inside):
+        return wanted  # without a container the variable may be ours: CUDA is told of --gpus by it
+    return max(wanted, len(inside.handed))
+
+
+def _cause_of_missing(inside: Environment | None) -> cuda_errors.Cause:
+    if inside is None:
+        return cuda_errors.CAUSES["silent-gpus"]
+    return cuda_errors.fallen(inside) or cuda_errors.fewer(inside)
 
 
 def _lost(report: RunReport, image: ImageReport) -> tuple[Gpu, ...]:

@@ -28,6 +28,7 @@ from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
 from ci_gpu.verdict import judge
 
 GPU = Gpu(0, "NVIDIA H100 80GB HBM3", "GPU-1", "9.0")
+FOUR_GPUS = tuple(Gpu(index, "NVIDIA H100 80GB HBM3", f"GPU-{index}", "9.0") for index in range(4))
 TWO_GPUS = (GPU, Gpu(1, "NVIDIA H100 80GB HBM3", "GPU-2", "9.0"))
 SLICED = Gpu(1, "NVIDIA H100 80GB HBM3", "GPU-2", "9.0", mig="on")
 TWO_SLICED = (dataclasses.replace(GPU, mig="on"), SLICED)
@@ -435,6 +436,42 @@ def test_variables_that_hide_the_gpus_are_the_image_s_in_a_container_and_else_th
         images = (image(not_made(cause), environment=inside),)
         found = judge(msgspec.structs.replace(REPORT, images=images, engine=engine))
         assert (found.exit_code, len(found.reasons)) == (expected, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "machine", "code", "said"),
+    [
+        # four are handed over, and the image's own variable leaves one
+        ({"gpus": "all"}, Host(), 1, ["gpu-refused"]),
+        ({"gpus": "all"}, Host(gpus=FOUR_GPUS), 1, ["gpu-refused"]),
+        ({"gpus": "0,1,2,3"}, Host(gpus=FOUR_GPUS), 1, ["gpu-refused"]),
+        # of a job without a container: its own variable, or ours, by which --gpus 2 is told to CUDA
+        ({"gpus": "all", "engine": "local"}, Host(gpus=FOUR_GPUS), 3, ["gpu-missing"]),
+        ({"gpus": "2", "engine": "local"}, Host(gpus=FOUR_GPUS), 0, []),
+    ],
+)
+def test_a_variable_that_leaves_some_of_the_gpus_is_told_whatever_the_host_knows(
+    fields: dict[str, Any], machine: Host, code: int, said: list[str]
+) -> None:
+    """Where the host has no NVML, as beside an engine's socket, only the image knows what it was given."""
+    handed = tuple(gpu.uuid for gpu in FOUR_GPUS)
+    inside = environment(gpus=FOUR_GPUS[:1], variables={"CUDA_VISIBLE_DEVICES": "0"}, handed=handed)
+    found = judge(
+        msgspec.structs.replace(REPORT, images=(image(result(), environment=inside),), host=machine, **fields)
+    )
+
+    assert (found.exit_code, kinds(found)) == (code, said)
+    assert all(
+        reason.cause == "gpus-hidden" and "4 GPUs asked for, 1 seen" in reason.message for reason in found.reasons
+    )
+
+
+@pytest.mark.parametrize("changes", [{"variables": {}}, {"handed": ()}, {"lost": (Gpu(1, "H100", error="lost"),)}])
+def test_without_a_variable_or_with_all_accounted_for_no_gpu_is_hidden(changes: dict[str, Any]) -> None:
+    fields = {"variables": {"CUDA_VISIBLE_DEVICES": "0"}, "handed": ("GPU-0", "GPU-1"), **changes}
+    found = verdict(image(result(), environment=environment(gpus=TWO_GPUS[:1], **fields)), host=Host())
+
+    assert "gpus-hidden" not in [reason.cause for reason in found.reasons]
 
 
 def test_a_path_that_is_not_the_cause_is_not_named() -> None:

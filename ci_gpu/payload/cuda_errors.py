@@ -77,8 +77,21 @@ def _is_hidden(environment: Environment) -> bool:
     if environment.lost or not environment.handed:
         return False  # the entry may be that of a GPU which does not answer, or nobody knows what was handed over
     if first.isdecimal():
-        return int(first) >= len(environment.handed)
+        return int(first[:18]) >= len(environment.handed)
     return first.upper().startswith("GPU-") and not any(_is_of(first, uuid) for uuid in environment.handed)
+
+
+def hides_some(environment: Environment) -> bool:
+    """Whether CUDA sees fewer GPUs than NVML shows here, and CUDA_VISIBLE_DEVICES says which."""
+    answered = len(environment.gpus) + len(environment.lost)
+    return "CUDA_VISIBLE_DEVICES" in environment.variables and 0 < answered < len(environment.handed)
+
+
+def fewer(environment: Environment) -> Cause:
+    """Why some of the GPUs that were asked for answer and others do not."""
+    if hides_some(environment):
+        return CAUSES["gpus-hidden"]
+    return CAUSES["gpu-lost" if environment.lost else "fewer-gpus"]
 
 
 def _is_of(entry: str, uuid: str) -> bool:
@@ -164,7 +177,7 @@ CAUSES = _table(
         "gpus-hidden",
         IMAGE,
         "",
-        "CUDA_VISIBLE_DEVICES hides every GPU from the image",
+        "CUDA_VISIBLE_DEVICES hides GPUs from the image",
         "unset CUDA_VISIBLE_DEVICES: in the image where its ENV has it, else in the job that starts ci-gpu",
     ),
     Cause(

@@ -342,6 +342,7 @@ TWO = ("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-1e9d2a2f-0b4e-4a56-9d3f-
         (" 2 ", TWO, "gpus-hidden"),
         ("GPU-ffffffff-d72c-4106-c12f-20bd9faed9f6", TWO, "gpus-hidden"),
         ("GPU-ffffffff,0", TWO, "gpus-hidden"),
+        ("9" * 5000, TWO, "gpus-hidden"),  # of a forged report: more digits than int() takes
         ("0", TWO[:1], "no-gpu"),
         ("1", TWO, "no-gpu"),
         ("0,5", TWO, "no-gpu"),

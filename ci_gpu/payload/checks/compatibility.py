@@ -54,7 +54,7 @@ def check_gpus(device: str) -> Iterable[Any]:
     for gpu in found.lost:
         yield Fact(f"GPU {gpu.index} of NVML", f"{gpu.uuid} does not answer: {gpu.error}".lstrip())
     if len(found.gpus) < wanted:
-        cause = cuda_errors.fallen(found) or cuda_errors.CAUSES["gpu-lost" if found.lost else "fewer-gpus"]
+        cause = cuda_errors.fallen(found) or cuda_errors.fewer(found)
         said = f": {found.gpu_error}" if found.gpu_error else ""
         raise Fail(f"{len(found.gpus)} of {wanted} GPUs answer{said} ({cause.meaning})", cause.remedy, cause=cause.id)
 
