@@ -33,8 +33,9 @@ def check_root(device):
     """What the hook left, and whether the root can be written."""
     import os
     yield Fact("root", "read-only" if os.statvfs("/").f_flag & os.ST_RDONLY else "writable")
-    with open("/etc/ld.so.conf.d/00-nvidia.conf") as file:
-        yield Fact("hook", file.read().strip())
+    if device == "cuda":
+        with open("/etc/ld.so.conf.d/00-nvidia.conf") as file:
+            yield Fact("hook", file.read().strip())
 '''
 
 
@@ -44,7 +45,7 @@ def description(**edits: Any) -> str:
     return json.dumps({"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": devices, "containerEdits": edits})
 
 
-def run(ground: Ground, folder: Path, spec: str, runtime: str, *commands: str) -> Run:
+def run(ground: Ground, folder: Path, spec: str, runtime: str, *commands: str, device: str = "cuda") -> Run:
     """ci-gpu with podman over this OCI runtime, where ``spec`` is the only description; ``commands`` prepare it."""
     (folder / "spec.json").write_text(spec)
     (folder / "own").mkdir()
@@ -53,7 +54,7 @@ def run(ground: Ground, folder: Path, spec: str, runtime: str, *commands: str) -
         f'[engine]\nruntime = "{runtime}"\n[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
     )
     image = ground.pushed("torch", "1", "ci-gpu-test/torch")
-    argv = (sys.executable, "-m", "ci_gpu", "run", image, "--engine", "podman", "--device", "cuda")
+    argv = (sys.executable, "-m", "ci_gpu", "run", image, "--engine", "podman", "--device", device)
     argv += ("--checks-dir", "own", "--checks", "own", "--json", "run.json")
     Path(FOLDER).mkdir(parents=True, exist_ok=True)
     prepared = (
@@ -132,6 +133,14 @@ def test_runc_needs_no_way_round(real_ground: Ground, tmp_path: Path) -> None:
     assert found.image["failure"] is None, found.stdout + found.stderr
     assert facts(found) == {"root": "read-only", "hook": "/usr/lib/nvidia"}
     assert found.report["detour"] == ""
+
+
+def test_a_run_on_the_cpu_needs_no_way_round(real_ground: Ground, tmp_path: Path) -> None:
+    old_crun()
+    found = run(real_ground, tmp_path, hooked(tmp_path), "crun", device="cpu")
+
+    assert found.report["detour"] == ""
+    assert facts(found)["root"] == "read-only"
 
 
 GONE = "/usr/lib/x86_64-linux-gnu/libcuda.so.535.54.03"

@@ -104,7 +104,9 @@ def examined(
         **settings,
     }
     images = () if given["engine"] == "local" else tuple(state.image.split())
-    return pipeline.run(config.targets(images, given, None), Noting([] if notes is None else notes), {})
+    targets = config.targets(images, given, None)
+    wish = config.wish(targets, given, None)
+    return pipeline.run(targets, Noting([] if notes is None else notes), {}, wish=wish)
 
 
 def _image(state: State, folder: Path, driver: Path, patch: pytest.MonkeyPatch) -> None:

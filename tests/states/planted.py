@@ -20,6 +20,8 @@ def check_first(device):
         ENDS[word](text)
     if word == "impossible":
         yield Metric("speed", "TFLOP/s", "higher", (2000.0,), limit=989.0)
+    if word == "measure":
+        yield Metric("speed", "TFLOP/s", "higher", (100.0, 101.0, 99.0), limit=989.0)
     if word != "empty":
         yield Fact("there", True)
 

@@ -147,6 +147,24 @@ def test_what_was_refused_for_one_image_is_not_tried_for_the_next(
     assert (second.gpu_mode, second.gpu_refusals) == ("gpus", ())
 
 
+def test_a_comparison_keeps_to_the_way_that_worked_for_both_images(
+    tmp_path: Path, driver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were a refused way tried in each block, each would take longer, and tell of it."""
+    state = msgspec.structs.replace(
+        docker(CDI, cdi=UNRESOLVED), checks=("planted.first",), env={"STATE_CHECK": "measure"}
+    )
+    notes: list[str] = []
+    settings = {"baseline": "registry.example/team/image:0", "pairs": "2"}
+    summary = examined(state, tmp_path, driver, monkeypatch, notes, **settings)
+    trial = summary.report.trial
+
+    assert trial is not None
+    assert len(trial.blocks) >= 4, trial.refused
+    assert [note for note in notes if "by cdi" in note] == notes
+    assert len(notes) == 1
+
+
 def test_a_run_on_the_cpu_hands_over_nothing(tmp_path: Path, driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = State(code=0, party="", device="cpu", libcuda="", docker={"info": CDI, "refuses": {"cdi": [125, "x"]}})
     summary = examined(state, tmp_path, driver, monkeypatch)
