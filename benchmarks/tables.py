@@ -22,12 +22,19 @@ def claims(found: dict[str, Any]) -> dict[str, Any]:
     swinging = max((world.name for world in WAVES), key=lambda world: alarms[world].above)
     worst = max(set(alarms) - {world.name for world in WAVES}, key=lambda world: alarms[world].above)
     three = found["detections"][BY_NOISE[1].name]["0.03"]
-    seen = {"at the first look": FIRST_LOOK, "after six pairs and no more": SIX_ONLY, "confirmed": OURS}
+    seen = (
+        (99, "at the first look", FIRST_LOOK),
+        (98, "after six pairs and no more", SIX_ONLY),
+        (99, "confirmed", OURS),
+    )
     return {
         "worst false alarms": [worst, alarms[worst].rate, alarms[worst].above],
         "worst where the machine swings in step": [swinging, alarms[swinging].rate, alarms[swinging].above],
         "at most 1 % of suites with a false alarm, in every world that does not": alarms[worst].above <= LIMIT,
-        **{f"at least 99 % of +3 % seen at 0.5 %, {when}": three[name].below >= 0.99 for when, name in seen.items()},
+        **{
+            f"at least {least} % of +3 % seen at 0.5 %, {when}": three[name].below >= least / 100
+            for least, when, name in seen
+        },
         "as quiet in every world, and sees more": list(_better(found, OURS)),
         "as quiet in one world alone, and sees more there": list(_better_somewhere(found)),
     }
