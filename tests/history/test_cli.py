@@ -167,11 +167,12 @@ def test_the_margins_of_the_project_s_file_are_those_of_the_history(tmp_path: Pa
     assert "confirmed" not in wide.stdout
 
 
-@pytest.mark.parametrize("command", [("show", "s/x"), ("site", "pages")])
+@pytest.mark.parametrize("command", [("show", "s/x"), ("site", "PAGES")])
 def test_a_pattern_that_covers_no_metric_of_the_history_is_a_mistake(command: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "ci-gpu.toml").write_text('[metrics."matmull.*"]\nmin-effect = "10%"\n')
     store = f"sqlite:///{tmp_path}/m.db"
 
+    command = tuple(str(tmp_path) if word == "PAGES" else word for word in command)
     done = _ci_gpu(*command, "--store", store, "--config", str(tmp_path / "ci-gpu.toml"))
 
     assert done.returncode == 2
