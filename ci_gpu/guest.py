@@ -5,6 +5,7 @@ A container is never trusted to end: every wait has a deadline, and whatever hap
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Protocol
@@ -102,7 +103,7 @@ def examine(visit: Visit, watch: Watch) -> Answers:
     if failure is None and len(results) < len(visit.checks):
         failure = _keeps_dying(ending)
     failure = _printable(failure) if failure else None
-    ordered = tuple(results[check.id] for check in visit.checks if check.id in results)
+    ordered = tuple(_noted(results[check.id], killed) for check in visit.checks if check.id in results)
     return Answers(
         environment=environment,
         results=ordered,
@@ -284,6 +285,15 @@ def _killed_again(check: str, ending: Ending, killed: set[str]) -> CiGpuError | 
         return startup.failure(ending, f"the container of the check {check}", "killed")
     killed.add(check)
     return None
+
+
+def _noted(result: CheckResult, killed: set[str]) -> CheckResult:
+    if result.check not in killed:
+        return result
+    return dataclasses.replace(result, notes=(*result.notes, TRIED_AGAIN))
+
+
+TRIED_AGAIN = "its container was killed from outside once, and the check was made again"
 
 
 def _keeps_dying(ending: Ending) -> CiGpuError:

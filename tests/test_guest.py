@@ -252,6 +252,9 @@ def test_a_check_whose_container_is_killed_from_outside_is_tried_once_more(
 
     assert [result.outcome for result in answers.results] == outcomes
     assert mark.stat().st_size == 2
+    assert [result.check for result in answers.results if result.notes == (guest.TRIED_AGAIN,)] == (
+        ["faults.killed"] if times == 1 else []
+    )
     failure = answers.failure
     assert (failure.kind if failure else "") == kind
     assert failure is None or (failure.exit_code == 3 and "faults.killed" in failure.what)
