@@ -293,11 +293,15 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``conclusion`` is ``success``, ``failure`` (the image) or ``error`` (runner, or no valid answer)."""
+    """``conclusion`` is ``success``, ``failure`` (the image) or ``error`` (runner, or no valid answer).
+
+    ``advice`` is said and shuts nothing: bounds that are broken and do not gate, with the exit code 0.
+    """
 
     exit_code: int
     conclusion: str
     reasons: tuple[Reason, ...]
+    advice: tuple[Reason, ...] = ()
 
 
 class SeriesKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ The rules, in the order in which they are read out:
     a metric that cannot be true            1   (not finite, negative, zero where it is no count, beyond
                                                  the physical limit)
     a metric beyond the user's own bound    1   (floor or ceiling; of a comparison, by the medians of its processes)
-    a bound in another unit than its metric 2
+    a bound in another unit than its metric 2   (with gate = false, both bounds are said as advice)
     no image at all                         1
 
 One cause is one reason: the errors of one cause are read out once, with the checks that it kept from being made, and
@@ -75,7 +75,8 @@ def judge(report: RunReport) -> Verdict:
         reasons = (_reason("", "nothing-checked", "", "no image was examined"),)
     codes = {reason.exit_code for reason in reasons}
     code = next((code for code in _PRECEDENCE if code in codes), max(codes, default=0))
-    return Verdict(exit_code=code, conclusion={0: "success", 1: "failure"}.get(code, "error"), reasons=reasons)
+    conclusion = {0: "success", 1: "failure"}.get(code, "error")
+    return Verdict(exit_code=code, conclusion=conclusion, reasons=reasons, advice=tuple(_advice(report)))
 
 
 def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
@@ -94,7 +95,16 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
         yield from _untouched_gpu(report, image)
     yield from _impossible_metrics(image)
     if report.trial is None:
-        yield from _beyond_bounds(report, image)
+        yield from _beyond_bounds(report, image, gate=True)
+
+
+def _advice(report: RunReport) -> Iterator[Reason]:
+    """Bounds that are broken and do not gate; in a comparison its table says so."""
+    examined = (image for image in report.images if not image.failure and report.trial is None)
+    for image in examined:
+        for reason in _beyond_bounds(report, image, gate=False):
+            message = f"{reason.message}; it does not gate (gate = false)"
+            yield msgspec.structs.replace(reason, exit_code=0, message=message)
 
 
 def _once(reasons: tuple[Reason, ...], report: RunReport) -> tuple[Reason, ...]:
@@ -323,12 +333,12 @@ def _impossible_metrics(image: ImageReport) -> Iterator[Reason]:
             yield _reason(image.name, "impossible-metric", f"{result.check}/{metric.name}", fault)
 
 
-def _beyond_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
+def _beyond_bounds(report: RunReport, image: ImageReport, *, gate: bool) -> Iterator[Reason]:
     results = (*image.results, *of_the_image(image.image, image.environment))
     metrics = ((f"{result.check}/{metric.name}", metric) for result in results for metric in result.metrics)
     for name, metric in metrics:
         rule = rule_of(name, report.policy)
-        if rule.gate and not _fault(metric):
+        if rule.gate == gate and not _fault(metric):
             yield from _beyond_bound(image.name, name, metric, rule)
 
 

@@ -170,7 +170,8 @@ def _metrics(image: ImageReport) -> dict[str, str]:
 def _log(image: ImageReport, summary: Summary) -> str:
     """What the suite printed: our notice and notes, then the end of the image's own output."""
     notes = [f"{result.check}: {note}" for result in image.results for note in result.notes[:50]]
-    head = [_words.notice(summary.report), _words.tally(_words.rows(image)), *notes]
+    advice = [f"{one.subject}: {one.message}" for one in summary.verdict.advice if one.image == image.name]
+    head = [_words.notice(summary.report), _words.tally(_words.rows(image)), *advice[:50], *notes]
     text = "\n".join([_text.line(line) for line in head if line] + [_text.tail(image.log, _LOG)])
     # GitLab takes files from the workspace that such a line names.
     return text.replace("[[ATTACHMENT", "[ [ATTACHMENT")

@@ -77,6 +77,8 @@ def _sections(summary: Summary) -> Iterator[_Section]:
     yield _Section(MUST, _head(summary).rstrip("\n"))
     if _trial.other_reasons(summary):
         yield _Section(MUST, _reasons(summary))
+    if summary.verdict.advice:
+        yield _Section(NOTES, _advice(summary))
     if summary.report.trial:
         yield from _trial_sections(summary, summary.report.trial)
     for image in summary.report.images:
@@ -116,6 +118,17 @@ def _reasons(summary: Summary, most: int = 20) -> str:
     lines += [_reason(reason, several, summary.report) for reason in reasons[:most]]
     if len(reasons) > most:
         lines.append(f"- and {_words.plural(len(reasons) - most, 'reason')} more, in the JSON report")
+    return "\n".join(lines)
+
+
+def _advice(summary: Summary, most: int = 20) -> str:
+    advice = summary.verdict.advice
+    lines = ["**Advice: bounds that do not gate**", ""]
+    lines += [
+        f"- **{code(one.subject, NAME)}** in {code(one.image, NAME)}: {code(one.message)}" for one in advice[:most]
+    ]
+    if len(advice) > most:
+        lines.append(f"- and {len(advice) - most} more, in the JSON report")
     return "\n".join(lines)
 
 

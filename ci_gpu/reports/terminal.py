@@ -43,6 +43,10 @@ def render(summary: Summary) -> str:
     for reason in reasons[:SHOWN]:
         lines += _reason(reason, summary)
     lines += _more(len(reasons) - SHOWN, "reason")
+    advice = summary.verdict.advice
+    for reason in advice[:SHOWN]:
+        lines += _wrapped("advice", f"{reason.subject}: {reason.message}")
+    lines += _more(len(advice) - SHOWN, "bound")
     return "\n".join(_text.mute(line) for line in [*lines, "", *_last(summary)]) + "\n"
 
 
