@@ -58,12 +58,22 @@ def removed_afterwards(engine: Engine, name: str, env: Mapping[str, str]) -> Ite
 
 
 def state(engine: Engine, name: str, env: Mapping[str, str]) -> dict[str, Any]:
-    """The engine's ``State`` of a container (``OOMKilled``, ``ExitCode``); empty if it does not know."""
+    """The engine's ``State`` of a container (``OOMKilled``, ``StartedAt``); empty if it does not know."""
     if not engine.CONTAINERS:
         return {}
     with contextlib.suppress(ValueError, LookupError, TypeError):
         return dict(json.loads(process.run(engine.state(name), env=env).stdout)[0]["State"])
     return {}
+
+
+def started(state: Mapping[str, Any]) -> bool | None:
+    """Whether the container's own process ever ran, by the time in its `state`; None if the engine does not know.
+
+    The engine alone writes it: where that time is the first second of the year 1, it could make the container and not
+    start it, and nothing that was said is the image's.
+    """
+    at = state.get("StartedAt")
+    return not at.startswith("0001-01-01T") if isinstance(at, str) and at else None
 
 
 def sweep(engine: Engine, env: Mapping[str, str], *, run: str = "") -> tuple[str, ...]:

@@ -1,8 +1,13 @@
-"""Why a container did not start, from what the engine said. Pure; the texts are those of docker, podman and NVIDIA."""
+"""Why a container told nothing, from what was said. Pure; the texts are those of docker, podman and NVIDIA.
+
+Whose words they are is not read from them: the engine knows whether the container started (`containers.started`). What
+is said without a start is the engine's, what is said after it the image's, whatever it looks like.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ci_gpu.errors import CiGpuError, ImageError, IncompatibleError, RunnerError
@@ -10,17 +15,22 @@ from ci_gpu.errors import CiGpuError, ImageError, IncompatibleError, RunnerError
 NO_PROGRAM = (126, 127)
 """Exit codes of an engine whose container has no such program (or a file that is none)."""
 
-_ENGINES = (125, *NO_PROGRAM)
-"""Exit codes of an engine that could not start the container; any other is the program's own."""
+_CLIENT = ("docker: ", "error: ", "error response from daemon", "cannot connect to ", "permission denied while trying")
+"""How an engine's lines begin: asked only where nobody knows whether the container started."""
 
-_CLIENT = (
-    "docker: ",
-    "error response from daemon",
-    "cannot connect to the docker daemon",
-    "permission denied while trying",
+_PROGRAM = r"exec: \\{0,9}\"|executable file|open executable|no such executable"
+"""In an engine's words for a program that is not in the image, or cannot be executed there (runc, crun)."""
+
+_NOT_EXECUTED = (
+    r"exec [^\n]{1,4096}: exec format error"
+    r"|standard_init_linux\.go:\d{1,5}: exec user process caused:? \"?exec format error\"?"
+    r"|(?:\{\"msg\":\")?exec container process `[^`\n]{1,4096}`: exec format error(?:\"[^\n]{0,200}\})?"
+    r"|\[FATAL tini(?: \(\d{1,9}\))?\] exec [^\n]{1,4096} failed: exec format error"
 )
-_RUNTIME = "exec /"
-"""How lines begin that are the engine's although the exit code is not: docker's client ends with 1, too."""
+"""The last line of a container in which no program began: the runtime's process, or docker's init, became none.
+
+An image can print it as well, and gains nothing: it is at fault either way.
+"""
 
 _GENERATE = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml, then nvidia-ctk cdi list shows the names"
 _GIDS = "podman before 5.1 needs --feature-flag no-additional-gids-for-device-nodes with a toolkit from 1.19 on"
@@ -181,30 +191,50 @@ _CAUSES = (
         "images of several gigabytes pile up on a runner",
         "docker system df shows what takes the room",
     ),
-    _Cause(
-        r"exec format error",
-        RunnerError,
-        "wrong-platform",
-        "the image is for another processor",
-        "it was built for another architecture than this runner's",
-        "choose an image for this architecture, or a runner for the image",
-    ),
+)
+
+_FOREIGN = _Cause(
+    r"exec format error",
+    ImageError,
+    "wrong-platform",
+    "the image's program is not for this processor, although the image says so of itself",
+    "it was built of files of another architecture, or its ENTRYPOINT is a script whose first line is no #!",
+    "build the image anew for this architecture; --entrypoint none steps past its ENTRYPOINT",
+)
+
+_EMULATED = _Cause(
+    r"exec format error",
+    RunnerError,
+    "wrong-platform",
+    "the image is for another processor",
+    "--platform names an architecture that is not this runner's, and nothing here runs its programs (binfmt_misc)",
+    "choose an image for this architecture, or a runner for the image; qemu-user-static emulates, without GPUs",
 )
 
 _OF_GPUS = frozenset(cause.kind for cause in _CAUSES if cause.kind.startswith(("cdi-", "gpu-")))
 
 
-def start_failure(returncode: int, stderr: str, *, entrypoint: tuple[str, ...]) -> CiGpuError:
-    """The error for a container that ended before the payload said hello."""
-    stderr = stderr[-_READ:]
-    known = _known(returncode, stderr)
-    if known:
+def start_failure(
+    returncode: int,
+    said: str,
+    *,
+    entrypoint: tuple[str, ...],
+    started: bool | None = None,
+    emulated: bool = False,
+) -> CiGpuError:
+    """The error for a container that ended before the payload said hello.
+
+    ``started`` is None where the engine does not know of the container; ``emulated`` where the image is meant for
+    another processor, and was asked for all the same.
+    """
+    foreign = _EMULATED if emulated else _FOREIGN
+    said = said[-_READ:]
+    words = _engine_s_words(returncode, said, started)
+    if words is None:
+        return _of_the_image(returncode, said, entrypoint, foreign)
+    if known := _known(words, (*_CAUSES, foreign)):
         return known
-    if returncode == 125 or _is_engine_s_own(returncode, stderr):
-        return _refused(stderr)
-    if returncode in NO_PROGRAM:
-        return _no_python(stderr, entrypoint)
-    return _silent(returncode, stderr, entrypoint)
+    return _no_python(words, entrypoint) if _names_program(returncode, words) else _refused(words)
 
 
 def refuses_gpus(error: CiGpuError) -> bool:
@@ -212,36 +242,49 @@ def refuses_gpus(error: CiGpuError) -> bool:
     return error.kind in _OF_GPUS
 
 
-def lacks_program(returncode: int, stderr: str) -> bool:
+def lacks_program(returncode: int, said: str, started: bool | None = None) -> bool:
     """Whether another interpreter may be tried: nothing but the program was missing."""
-    stderr = stderr[-_READ:]
-    if returncode not in NO_PROGRAM or _is_engine_s_own(returncode, stderr):
-        return False
-    return _known(returncode, stderr) is None
+    said = said[-_READ:]
+    words = _engine_s_words(returncode, said, started)
+    if words is None:
+        return returncode in NO_PROGRAM
+    return _known(words, _CAUSES) is None and _names_program(returncode, words)
 
 
-def _known(returncode: int, stderr: str) -> CiGpuError | None:
-    text = _engine_s_words(returncode, stderr)
-    for cause in _CAUSES:
-        match = re.search(cause.pattern, text, re.IGNORECASE)
+def _engine_s_words(returncode: int, said: str, started: bool | None) -> str | None:
+    """What the engine said of a container that did not start; None where it did, and the words are the image's."""
+    if started:
+        return None
+    if started is False or returncode == 125:
+        return said
+    lines = (line for line in said.splitlines() if line.lower().startswith(_CLIENT))
+    return "\n".join(lines) or None
+
+
+def _known(words: str, causes: Iterable[_Cause]) -> CiGpuError | None:
+    for cause in causes:
+        match = re.search(cause.pattern, words, re.IGNORECASE)
         if match:
-            detail = next((group for group in match.groups() if group), "").strip(" .\n")
-            return cause.error(cause.what.format(detail[:300]), why=cause.why, remedy=cause.remedy, kind=cause.kind)
+            return _error(cause, next((group for group in match.groups() if group), ""))
     return None
 
 
-def _engine_s_words(returncode: int, stderr: str) -> str:
-    """Without what the image printed, as far as that can be told: a program that ran ends with a code of its own."""
-    if returncode in _ENGINES:
-        return stderr
-    lines = stderr.splitlines()
-    return "\n".join(line for line in lines if line.lower().startswith((*_CLIENT, _RUNTIME)))
+def _error(cause: _Cause, detail: str = "") -> CiGpuError:
+    what = cause.what.format(detail.strip(" .\n")[:300])
+    return cause.error(what, why=cause.why, remedy=cause.remedy, kind=cause.kind)
 
 
-def _is_engine_s_own(returncode: int, stderr: str) -> bool:
-    """podman ends with 126 as well where the container could not be made at all: limits, cgroups, mounts."""
-    made = re.search(r"create failed|error during container init|OCI runtime error: ", stderr)
-    return returncode in NO_PROGRAM and bool(made) and not re.search(r"executable file|no such file|exec: \"", stderr)
+def _names_program(returncode: int, words: str) -> bool:
+    """An engine ends with 126 and 127 for other reasons as well: limits, control groups, mounts, its own runtime."""
+    ours = "unable to retrieve OCI runtime error" not in words
+    return returncode in NO_PROGRAM and ours and bool(re.search(_PROGRAM, words))
+
+
+def _of_the_image(returncode: int, said: str, entrypoint: tuple[str, ...], foreign: _Cause) -> CiGpuError:
+    """It started: nothing that it says is the engine's."""
+    if re.fullmatch(_NOT_EXECUTED, said.strip().rpartition("\n")[2].strip(), re.IGNORECASE):
+        return _error(foreign)
+    return _no_python(said, entrypoint) if returncode in NO_PROGRAM else _silent(returncode, said, entrypoint)
 
 
 def _no_python(stderr: str, entrypoint: tuple[str, ...]) -> CiGpuError:

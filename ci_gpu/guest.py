@@ -63,6 +63,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     pythons: tuple[str, ...] = PYTHONS
     user_sources: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()
+    emulated: bool = False  # the image is for another processor than this machine's
     env: Mapping[str, str] = {}
     gpu_modes: tuple[str, ...] = ()  # the ways of handing over its GPUs, in the order in which they are tried
     watch: str = ""  # which GPUs the image is to watch, because the host cannot: "first", "all", or none of them
@@ -143,9 +144,13 @@ def _one_container(
         transcript, ending, error = _heard(visit, checks, python, watch)
         if error:
             return transcript, ending, error
-        if transcript.hello or transcript.unusable or not diagnosis.lacks_program(ending.code, transcript.log):
+        if transcript.hello or transcript.unusable or not _lacks_program(transcript, ending):
             break
     return transcript, ending, _failure(visit, transcript, ending)
+
+
+def _lacks_program(transcript: Transcript, ending: Ending) -> bool:
+    return diagnosis.lacks_program(ending.code, transcript.log, ending.started)
 
 
 def _heard(
@@ -195,12 +200,25 @@ def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Wa
             if timed_out:
                 conversation.kill()
             ending = Ending(code=conversation.wait(), timed_out=timed_out)
-        if ending.killed_from_outside or transcript.open_check:
-            state = containers.state(visit.engine, name, visit.env)
-            ending = msgspec.structs.replace(ending, out_of_memory=bool(state.get("OOMKilled")))
+        if ending.killed_from_outside or transcript.open_check or not transcript.hello:
+            ending = _as_the_engine_tells(visit, name, ending, killed=bool(transcript.open_check))
     if transcript.open_check and not ending.killed_from_outside:
         _blame(transcript, ending)
     return ending
+
+
+def _as_the_engine_tells(visit: Visit, name: str, ending: Ending, *, killed: bool) -> Ending:
+    """What the container cannot forge. Without containers there is nothing but our own process, which ran.
+
+    Out of memory counts where the container itself was ``killed``, not one of its processes.
+    """
+    if not visit.engine.CONTAINERS:
+        return msgspec.structs.replace(ending, started=True)
+    state = containers.state(visit.engine, name, visit.env)
+    killed = killed or ending.killed_from_outside
+    return msgspec.structs.replace(
+        ending, out_of_memory=killed and bool(state.get("OOMKilled")), started=containers.started(state)
+    )
 
 
 def _listen(conversation: Conversation, guest: plan.Guest, transcript: Transcript, watch: Watch) -> bool:
@@ -246,7 +264,11 @@ def _failure(visit: Visit, transcript: Transcript, ending: Ending) -> CiGpuError
     if transcript.hello:
         return startup.import_failure(ending)
     return startup.python_failure(ending, transcript.log) or diagnosis.start_failure(
-        ending.code, transcript.log, entrypoint=visit.entrypoint
+        ending.code,
+        transcript.log,
+        entrypoint=visit.entrypoint,
+        started=ending.started,
+        emulated=visit.emulated,
     )
 
 

@@ -295,6 +295,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
         pythons=_pythons(target),
         user_sources=target.user_sources,
         entrypoint=image.entrypoint,
+        emulated=pull.is_foreign(image),
         env=this.env,
     )
 

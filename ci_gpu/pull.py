@@ -140,8 +140,7 @@ def _full_name(name: str) -> str:
 
 
 def _require_platform(image: PulledImage, system: str, platform: str) -> None:
-    machine = this_machine.machine()
-    wanted = platform.split("/")[1] if platform else ARCHITECTURES.get(machine, machine)
+    wanted = platform.split("/")[1] if platform else _architecture()
     if system != "linux" or (image.architecture and image.architecture != wanted):
         raise RunnerError(
             f"{image.reference} is for {system}/{image.architecture}, not for linux/{wanted}",
@@ -149,6 +148,16 @@ def _require_platform(image: PulledImage, system: str, platform: str) -> None:
             remedy="choose a tag or a runner of the other kind; if the tag was moved, --pull always fetches it anew",
             kind="wrong-platform",
         )
+
+
+def is_foreign(image: PulledImage) -> bool:
+    """Whether it is meant for another processor than this machine's, as only ``--platform`` allows."""
+    return bool(image.architecture) and image.architecture != _architecture()
+
+
+def _architecture() -> str:
+    machine = this_machine.machine()
+    return ARCHITECTURES.get(machine, machine)
 
 
 def _not_here(ref: ImageRef) -> RunnerError:

@@ -22,10 +22,11 @@ _FILE = re.compile(r'File "([^"\n]{1,4000})", line')
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a container ended. ``out_of_memory`` is what the engine says of it."""
+    """How a container ended. ``out_of_memory`` and ``started`` are what the engine says of it, if it knows."""
 
     code: int
     out_of_memory: bool = False
+    started: bool | None = None
     timed_out: bool = False
 
     @property

@@ -14,7 +14,7 @@ GITHUB = "https://github.com"
 
 
 class Said(NamedTuple):
-    """One refusal. ``says`` is in what we tell of it, ``remedy`` in what we advise."""
+    """One refusal. ``says`` is in what we tell of it, ``remedy`` in what we advise; ``started``: the image ran."""
 
     source: str
     code: int
@@ -23,6 +23,7 @@ class Said(NamedTuple):
     exit_code: int
     says: str
     remedy: str
+    started: bool = False
 
 
 DAEMON = "docker: Error response from daemon: "
@@ -503,15 +504,6 @@ ENGINE = (
         "system df",
     ),
     Said(
-        "reproduced: a program of s390x, docker 20.10 and podman 4.3.1 over runc 1.1.5",
-        1,
-        "exec /usr/bin/python3: exec format error",
-        "wrong-platform",
-        3,
-        "processor",
-        "choose an image for this architecture",
-    ),
-    Said(
         "reproduced: docker 28.2 and dockerd 20.10 over runc 1.1.5",
         127,
         f'{SHIM}unable to start container process: exec: "python3": executable file not found in $PATH: unknown\n\n'
@@ -588,6 +580,16 @@ ENGINE = (
         "by hand",
     ),
     Said(
+        "https://github.com/containers/crun/issues/2193",
+        127,
+        "Error: crun: open /sys/fs/cgroup/machine.slice/libpod-35ee2efacd48.scope/container/cgroup.freeze: No such file or "
+        f"directory{NOT_FOUND}",
+        "engine-refused",
+        3,
+        "cgroup.freeze",
+        "by hand",
+    ),
+    Said(
         "reproduced: podman 4.3.1",
         125,
         "Error: unknown flag: --frobnicate\nSee 'podman run --help'",
@@ -599,12 +601,62 @@ ENGINE = (
 )
 """Everything else that an engine refuses."""
 
-IMAGES = (
-    Said("made up: an image's words", 1, "pip: unsatisfied condition: foo>=2", "no-answer", 4, "foo>=2", "none"),
-    Said("made up: an image's words", 1, "my-app: NVML: initialised late", "no-answer", 4, "NVML", "none"),
-    Said("made up: an image's words", 1, "OSError: [Errno 28] No space left on device", "no-answer", 4, "28", "none"),
-    Said("made up: an image's words", 1, "redis: connect: no such file or directory", "no-answer", 4, "redis", "none"),
-    Said("made up: an image's words", 1, "usage: serve [--port]", "no-answer", 4, "usage: serve", "--entrypoint none"),
-    Said("made up: an image's silence", 137, "", "no-answer", 4, "exit code 137", "--entrypoint none"),
+IMAGES = tuple(
+    Said(
+        "made up: an image's words", code, words, kind, 4, words.rpartition(": ")[2], "--entrypoint none", started=True
+    )
+    for words in (
+        "pip: unsatisfied condition: foo>=2",
+        "my-app: NVML: initialised late",
+        "OSError: [Errno 28] No space left on device",
+        "redis: connect: no such file or directory",
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+        "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
+        "docker: Cannot connect to the Docker daemon at unix:///x",
+        "usage: serve [--port]",
+    )
+    for code, kind in ((1, "no-answer"), (125, "no-answer"), (126, "no-python"), (127, "no-python"))
 )
-"""What an image says of itself, and no engine."""
+IMAGES += (
+    Said("made up: an image's silence", 137, "", "no-answer", 4, "exit code 137", "--entrypoint none", started=True),
+)
+"""What an image says of itself, and no engine, with any exit code."""
+
+FOREIGN = tuple(
+    Said(source, code, words, "wrong-platform", 4, "not for this processor", "--entrypoint none", started=True)
+    for source, code, words in (
+        (
+            "reproduced: a program of s390x, docker 28.2 and podman 4.3.1 over runc 1.1.5",
+            1,
+            "exec /usr/bin/python3: exec format error",
+        ),
+        (
+            "reproduced: a script without #!, docker 28.2 and podman 4.3.1 over runc 1.1.5",
+            1,
+            "WARNING: something of the client's\nexec /entrypoint.sh: exec format error",
+        ),
+        ("reproduced: docker 28.2 with its init", 1, "[FATAL tini (6)] exec /bin/serve failed: Exec format error"),
+        (
+            f"{GITHUB}/jeroenjanssens/dsutils/issues/8",
+            1,
+            '{"msg":"exec container process `/usr/bin/zsh`: Exec format error","level":"error",'
+            '"time":"2021-09-19T09:39:03.000613446Z"}',
+        ),
+        (
+            "https://github.com/containers/crun/blob/main/src/libcrun/container.c",
+            1,
+            "exec container process `/a b`: Exec format error",
+        ),
+        (
+            f"{GITHUB}/pypiserver/pypiserver/issues/394",
+            1,
+            "standard_init_linux.go:228: exec user process caused: exec format error",
+        ),
+        (
+            f"{GITHUB}/pypiserver/pypiserver/issues/394",
+            1,
+            'standard_init_linux.go:190: exec user process caused "exec format error"',
+        ),
+    )
+)
+"""What the runtime's process says in the container where it cannot become the program: it started, and no program ran."""

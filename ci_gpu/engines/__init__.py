@@ -49,7 +49,7 @@ class Engine(Protocol):
         """Starts a container under the full hardening, stdin and stdout attached, in the foreground."""
 
     def state(self, container: str) -> Argv:
-        """Prints a JSON array with one document about a container (``State.OOMKilled``, ``State.ExitCode``)."""
+        """Prints a JSON array with one document about a container (``State.OOMKilled``, ``State.StartedAt``)."""
 
     def remove(self, containers: tuple[str, ...]) -> Argv:
         """Kills and removes containers, running or not."""

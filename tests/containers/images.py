@@ -31,6 +31,13 @@ printf '\\377\\376\\033[31mhalf a line {"event": '
 exec "$@"
 """
 
+LIAR = """#!/bin/sh
+echo 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]' >&2
+echo 'Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all' >&2
+exit "$LIE"
+"""
+"""An entrypoint that ends as an engine does that hands over no GPUs."""
+
 FORKER = """#!/bin/sh
 setsid sh -c 'while :; do sleep 1000; done' &
 exec "$@"
@@ -122,13 +129,13 @@ def _python37(full: str) -> None:
         _build(full, folder, "\n".join(lines) + "\n")
 
 
-def _with_entrypoint(script: str) -> Callable[[str], None]:
+def _with_entrypoint(script: str, base: str = "torch", *, mode: int = 0o755) -> Callable[[str], None]:
     def build(full: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "entrypoint.sh")
             path.write_text(script)
-            path.chmod(0o755)
-            _build(full, folder, f'FROM {_name("torch")}\nCOPY entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n')
+            path.chmod(mode)
+            _build(full, folder, f'FROM {_name(base)}\nCOPY entrypoint.sh /\nENTRYPOINT ["/entrypoint.sh"]\n')
 
     return build
 
@@ -162,6 +169,17 @@ def _foreign(full: str) -> None:
         _build(full, folder, "FROM scratch\nCOPY true /bin/\n", "--platform", "linux/s390x")
 
 
+def _misbuilt(full: str) -> None:
+    """An image that says it is for this processor, with programs that are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = bytearray(Path("/bin/true").read_bytes())
+        program[18:20] = (22).to_bytes(2, sys.byteorder)  # e_machine, as of s390
+        for name in ("sh", "serve"):
+            Path(folder, name).write_bytes(program)
+            Path(folder, name).chmod(0o755)
+        _build(full, folder, 'FROM scratch\nCOPY sh serve /bin/\nENTRYPOINT ["/bin/serve"]\n')
+
+
 RECIPES: dict[str, Callable[[str], None]] = {
     "base": _base,
     "torch": _torch,
@@ -172,6 +190,9 @@ RECIPES: dict[str, Callable[[str], None]] = {
     "loud": _with_entrypoint(LOUD),
     "forker": _with_entrypoint(FORKER),
     "stubborn": _with_entrypoint("#!/bin/sh\necho 'usage: serve [--port N]' >&2\nexit 2\n"),
+    **{f"liar{code}": _with_entrypoint(LIAR.replace("$LIE", code), "base") for code in ("1", "125", "126", "127")},
+    "misbuilt": _misbuilt,
+    "no-permission": _with_entrypoint("#!/bin/true\n", "no-python", mode=0o644),
     "foreign": _foreign,
     "steady": _with_variables(RATE="100"),
     "slower": _with_variables(RATE="90", OMP_NUM_THREADS="1"),

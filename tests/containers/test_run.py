@@ -182,6 +182,25 @@ def test_an_entrypoint_that_does_not_run_our_command(lab: Lab) -> None:
     assert past.code == 0
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [("1", "no-answer"), ("125", "no-answer"), ("126", "no-python"), ("127", "no-python")]
+)
+def test_an_entrypoint_that_speaks_and_ends_as_an_engine_is_the_image_s_fault(lab: Lab, code: str, kind: str) -> None:
+    """The engine knows that it started; no other way of handing over GPUs is tried, and the runner is not blamed."""
+    run = lab.run(f"liar{code}", "--checks", QUICK)
+
+    assert (run.code, run.kinds) == (4, [kind]), run.stdout + run.stderr
+    assert "unresolvable CDI devices" in run.stdout
+
+
+@pytest.mark.parametrize(("name", "kind"), [("misbuilt", "wrong-platform"), ("no-permission", "no-python")])
+def test_an_entrypoint_that_cannot_be_executed_is_the_image_s_fault(lab: Lab, name: str, kind: str) -> None:
+    run = lab.run(name, "--checks", QUICK)
+
+    assert (run.code, run.kinds) == (4, [kind]), run.stdout + run.stderr
+    assert "--entrypoint none" in run.stdout
+
+
 def test_a_cpu_build_under_a_tag_that_names_cuda(lab: Lab) -> None:
     run = lab.run("torch", "--checks", "compatibility,autograd.polynomial", tag="2.13.0-cuda12.8-cudnn9-runtime")
 

@@ -59,6 +59,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     checks: tuple[str, ...] = CHECKS
     pull: str = "missing"
+    platform: str = ""
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +102,7 @@ def examined(
         "checks": state.checks,
         "checks_dir": str(folder / "checks"),
         "pull": state.pull,
+        "platform": state.platform,
         **settings,
     }
     images = () if given["engine"] == "local" else tuple(state.image.split())

@@ -41,6 +41,11 @@ def refused(code: int, stderr: str) -> dict[str, Any]:
     return {"run": [code, stderr + "\n"]}
 
 
+def ended(code: int, stderr: str) -> dict[str, Any]:
+    """docker whose container started, and ended without a word of ours."""
+    return {"run": [code, stderr + "\n"], "state": {"StartedAt": "2026-11-24T13:04:47.938874093Z"}}
+
+
 def check(what: str) -> dict[str, Any]:
     """What happens in the first check of the user's."""
     return {"STATE_CHECK": what}
@@ -108,7 +113,15 @@ ENGINE: dict[str, State] = {
     "an option that the engine refuses": runner(
         "engine-refused", "--frobnicate", docker=refused(125, "unknown flag: --frobnicate")
     ),
-    "another processor": runner("wrong-platform", docker=refused(1, "exec /usr/bin/python3: exec format error")),
+    "files for another processor in an image for this one": image(
+        "wrong-platform", code=4, docker=ended(1, "exec /usr/bin/python3: exec format error")
+    ),
+    "another processor, and nothing that emulates it": runner(
+        "wrong-platform",
+        "for another processor",
+        docker={**ended(1, "exec /usr/bin/python3: exec format error"), "architecture": "s390x"},
+        platform="linux/s390x",
+    ),
     "the registry's limit is reached": runner(
         "rate-limited",
         docker={
@@ -124,7 +137,19 @@ ENGINE: dict[str, State] = {
 START: dict[str, State] = {
     "no Python in the image": image("no-python", code=4, docker={"python": "none"}),
     "an entrypoint of its own mind": image(
-        "no-answer", "usage: serve", code=4, docker=refused(2, "usage: serve [--port]")
+        "no-answer", "usage: serve", code=4, docker=ended(2, "usage: serve [--port]")
+    ),
+    "an entrypoint that ends as an engine does": image(
+        "no-answer",
+        "no space left",
+        code=4,
+        docker=ended(125, "docker: Error response from daemon: no space left on device"),
+    ),
+    "an entrypoint that fails to find a program, and speaks as an engine": image(
+        "no-python",
+        "select device driver",
+        code=4,
+        docker=ended(127, 'docker: Error response from daemon: could not select device driver "" with capabilities'),
     ),
     "a Python that is too old": image(
         "python-too-old",
