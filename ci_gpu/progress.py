@@ -37,7 +37,7 @@ class Plain:
         self._told = ""  # why the last check was not made: one cause is told once
 
     def image(self, target: Target) -> None:
-        self._say(f"{target.name}: looking for the image")
+        self._say(f"{target.name}: looking for {'the image' if target.ref else 'torch'}")
 
     def examining(self, target: Target) -> None:
         self._say(f"{target.name}: {len(target.checks)} checks")

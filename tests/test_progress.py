@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ci_gpu import progress
+from ci_gpu import config, progress
 from ci_gpu.payload.wire import CheckResult, Finished
 from tests import samples
 
@@ -55,3 +55,18 @@ def test_a_note_is_a_line_of_its_own_on_a_terminal_as_well(capsys: pytest.Captur
 
 def test_two_failures_with_the_same_words_are_both_told() -> None:
     assert told(samples.failed(), samples.failed())[0] == told(samples.failed(), samples.failed())[1]
+
+
+@pytest.mark.parametrize(
+    ("images", "given", "sought"),
+    [(("acme/app:1",), {}, "acme/app:1: looking for the image"), ((), {"engine": "local"}, "local: looking for torch")],
+)
+def test_an_image_is_looked_for_only_where_there_is_one(
+    images: tuple[str, ...], given: dict[str, str], sought: str
+) -> None:
+    stream = io.StringIO()
+    (target,) = config.targets(images, given, None)
+
+    progress.Plain(stream).image(target)
+
+    assert stream.getvalue().strip().endswith(sought)

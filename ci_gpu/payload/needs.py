@@ -17,7 +17,7 @@ def needs_gpu(check: Check) -> Check:
     @functools.wraps(check)
     def on_gpu_only(device: str) -> Any:
         if device == "cpu":
-            raise NeedsGpu("needs a GPU; this run was made with --device cpu")
+            raise NeedsGpu("needs a GPU; this run uses the CPU")
         return check(device)
 
     return on_gpu_only

@@ -30,7 +30,7 @@ def check_cuda_build(device: str) -> Iterable[Any]:
     if wrong:
         raise Fail("; ".join(wrong), "the tag and its content disagree: rebuild the image, or correct the tag")
     if not any(tags.promises(reference)):
-        raise NotHere("the image's tag names no version of torch, CUDA or cuDNN")
+        raise NotHere("there is no tag that names a version of torch, CUDA or cuDNN")
 
 
 def check_architectures(device: str) -> Iterable[Any]:
