@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from statistics import median
 
@@ -91,15 +92,21 @@ def _apart(agreed: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
 def _confirmed(
     values: Sequence[float], least: float, weights: Sequence[float] | None, places: Sequence[int]
 ) -> set[int]:
-    """From the oldest on. A stretch that is short and has ended is an excursion, and part of the level around it."""
-    confirmed, end = set[int](), len(values)
-    for at, stop in pairwise((*places, end)):
-        begun = (place for place in places if place < at and (place in confirmed or place <= at - LEVEL))
-        since = max(begun, default=0)
-        lasts = stop == end or stop - at >= levels.OLDEST
-        if lasts and levels.differ(values[since:at], values[at:stop], least, weights[at:stop] if weights else None):
-            confirmed.add(at)
-    return confirmed
+    """From the oldest on. A stretch that is short and has ended is an excursion, and part of the level around it.
+
+    So is a level that was confirmed, if it was soon left for the one before it: an outage is told while it lasts.
+    """
+    since: dict[int, int] = {}  # where the level before each confirmed place begins
+    for at, stop in pairwise((*places, len(values))):
+        lasts = stop == len(values) or stop - at >= levels.OLDEST
+        certainty = weights[at:stop] if weights else None
+        differs = partial(levels.differ, after=values[at:stop], margin=least, certainty=certainty)
+        begun = max((place for place in places if place < at and (place in since or place <= at - LEVEL)), default=0)
+        if lasts and differs(values[begun:at]):
+            young = [place for place in since if place > at - LEVEL]
+            back = young and not differs(values[since[young[0]] : young[0]])
+            since = {place: since[place] for place in since if place not in young} if back else since | {at: begun}
+    return set(since)
 
 
 def _neighbourhoods(agreed: Mapping[int, tuple[str, ...]], end: int) -> list[tuple[int, int, int]]:

@@ -23,7 +23,7 @@ DEVIATIONS = 4.0
 FEW = 0.2
 """Of the old points so many may lie on the new level's side of the middle: noise of two modes has been there before."""
 LATER = 0.25
-"""Of the new ones so many may lie on the old level's side."""
+"""Of the new ones so many may lie on the old level's side, beside the fewest that make a level."""
 WANDERED = 1.3
 """How many times further than the old level ever was from itself, for as many points in a row, the new one is."""
 CLIP = 2.0
@@ -36,6 +36,9 @@ TAIL, TAIL_NORMAL = 0.8, 1.2816
 """A quantile of it, for noise of two modes."""
 TELLING = 12
 """Points that tell of the noise."""
+STEADIER = 0.4
+"""Of the old deviation, what so many points vary by at most if they are all of one machine, where the old ones were of
+several. Fewer points vary by less of it, in proportion to those beyond two: in the same noise 2 % do by chance."""
 MOST = 0.9
 
 
@@ -60,7 +63,7 @@ def _overlap(before: Sequence[float], after: Sequence[float], shift: float) -> b
     middle = median(before) + shift / 2
     there = sum((value - middle) * shift > 0 for value in before)
     back = sum((value - middle) * shift < 0 for value in after)
-    return there > FEW * len(before) or back > LATER * len(after)
+    return there > FEW * len(before) or back > LATER * len(after) or len(after) - back < NEWEST
 
 
 def _wandered(before: Sequence[float], size: int) -> float:
@@ -74,10 +77,23 @@ def _wandered(before: Sequence[float], size: int) -> float:
 def _beyond_chance(before: Sequence[float], after: Sequence[float], certainty: Sequence[float] | None) -> bool:
     """The distance of the means in standard errors, by the noisier side: four new points do not tell of noise."""
     sides = [before, after] if len(after) >= TELLING else [before]
-    deviation = max(map(_deviation, sides))
+    deviation, longer = max(map(_deviation, sides)), max(map(_longer, sides))
     counts = sum(min(1.0, weight) ** 2 for weight in certainty[: len(after)]) if certainty else len(after)
-    error = CLIPPED * deviation * max(map(_longer, sides)) * math.sqrt(1 / counts + 1 / len(before))
+    if _steadier(before, after):
+        counts, longer = min(1.0, counts), 1.0
+    error = CLIPPED * deviation * longer * math.sqrt(1 / counts + 1 / len(before))
     return abs(_mean(after, deviation) - _mean(before, deviation)) >= DEVIATIONS * error
+
+
+def _steadier(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether the new points vary so much less that they are no draws from the old noise: all are one draw of it.
+
+    So are the runs that stay on one machine of a pool, or on its new model: they are no more certain than a single one.
+    """
+    level = median(after)
+    furthest = sorted(abs(value - level) for value in after)[int(TAIL * (len(after) - 1))]
+    least = STEADIER * min(1.0, (len(after) - 2) / (TELLING - 2))
+    return max(furthest, FLOOR) < least * _deviation(before)
 
 
 def _longer(values: Sequence[float]) -> float:
