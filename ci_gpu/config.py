@@ -254,10 +254,21 @@ def _settings(merged: Mapping[str, Any]) -> Settings:
         settings = msgspec.convert(words, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise _bad_value(str(error), words) from error
+    _require_known_words(settings)
+    _require_sense(settings)
+    return settings
+
+
+def _require_known_words(settings: Settings) -> None:
+    """Each setting by itself: its choices, or its form."""
     for name, choices in CHOICES.items():
         _require(getattr(settings, name) in choices, name, getattr(settings, name), f"one of {', '.join(choices)}")
     for name, (pattern, example) in _PATTERNS.items():
         _require(re.fullmatch(pattern, getattr(settings, name)), name, getattr(settings, name), example)
+
+
+def _require_sense(settings: Settings) -> None:
+    """Numbers within their bounds, and settings that go together."""
     _require(1 <= settings.timeout <= 86_400, "timeout", settings.timeout, "1 to 86400 seconds")
     _require(2 <= settings.pairs <= 100, "pairs", settings.pairs, "2 to 100")
     policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0))
@@ -266,7 +277,6 @@ def _settings(merged: Mapping[str, Any]) -> Settings:
     kept = settings.group_add == "keep-groups"
     _require(not kept or settings.engine == "podman", "group-add", settings.group_add, "that with --engine podman only")
     _require(settings.gpus != "none" or settings.device != "cuda", "gpus", "none", "GPUs, when --device is cuda")
-    return settings
 
 
 def _hands_over_by(settings: Settings) -> bool:

@@ -38,16 +38,23 @@ def render(summary: Summary) -> str:
     lines += _wrapped("note", report.detour) if report.detour else []
     if report.trial:
         lines += ["", *_comparison(report.trial, report.device)]
-    reasons = _trial.other_reasons(summary)
-    lines += [""] if reasons else []
-    for reason in reasons[:SHOWN]:
-        lines += _reason(reason, summary)
-    lines += _more(len(reasons) - SHOWN, "reason")
-    advice = summary.verdict.advice
-    for reason in advice[:SHOWN]:
-        lines += _wrapped("advice", f"{reason.subject}: {reason.message}")
-    lines += _more(len(advice) - SHOWN, "bound")
+    lines += [*_reasons(summary), *_advice(summary)]
     return "\n".join(_text.mute(line) for line in [*lines, "", *_last(summary)]) + "\n"
+
+
+def _reasons(summary: Summary) -> Iterator[str]:
+    reasons = _trial.other_reasons(summary)
+    yield from [""] if reasons else []
+    for reason in reasons[:SHOWN]:
+        yield from _reason(reason, summary)
+    yield from _more(len(reasons) - SHOWN, "reason")
+
+
+def _advice(summary: Summary) -> Iterator[str]:
+    advice = summary.verdict.advice
+    for one in advice[:SHOWN]:
+        yield from _wrapped("advice", f"{one.subject}: {one.message}")
+    yield from _more(len(advice) - SHOWN, "bound")
 
 
 def render_rich(summary: Summary) -> Text:

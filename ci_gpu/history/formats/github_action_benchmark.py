@@ -131,12 +131,10 @@ def _record(suite: str, entry: _Entry, repository: str, source: str, at: str) ->
         raise _bad(source, at + fault)
     commit = entry.commit or _Commit()
     identity = commit.id if isinstance(commit.id, str) else ""
-    content = f"{repository} {suite} {entry.date} {identity} {entry.benches}"
-    run = f"benchmark-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:20]}"
     line = document.line
     measured = {each.key: each for bench in entry.benches for each in _measurements(line(suite), bench, entry.tool)}
     found = Record(
-        run=run,
+        run=_run(f"{repository} {suite} {entry.date} {identity} {entry.benches}"),
         created=_created(entry.date, commit.timestamp, source, at),
         version=entry.tool,
         repository=line(repository),
@@ -146,6 +144,11 @@ def _record(suite: str, entry: _Entry, repository: str, source: str, at: str) ->
         measurements=tuple(measured.values()),
     )
     return document.decode(msgspec.json.encode(found), f"{source}: {at}")
+
+
+def _run(content: str) -> str:
+    """The same for the same entry, so that a file may be imported again."""
+    return f"benchmark-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:20]}"
 
 
 def _faults(suite: str, entry: _Entry) -> Iterator[str]:
