@@ -168,8 +168,11 @@ def test_runs_that_were_slow_for_a_while_are_told_while_they_are_and_no_level_af
     assert told[-1] == []
 
 
-def test_a_level_that_lasted_has_an_end() -> None:
-    assert places(changes.find(series(stepped([(40, 1.0), (20, 1.06), (40, 1.0)])), margin=0.02)) == [40, 60]
+def test_a_level_that_lasted_eighteen_points_has_an_end() -> None:
+    lasting, short = (stepped([(40, 1.0), (count, 1.06), (40, 1.0)], sd=0.001) for count in (18, 17))
+
+    assert places(changes.find(series(lasting), margin=0.02)) == [40, 58]
+    assert places(changes.find(series(short), margin=0.02)) == []
 
 
 def test_steps_that_follow_soon_and_lead_elsewhere_are_each_told() -> None:

@@ -94,12 +94,11 @@ def test_noise_is_seldom_steadier_than_itself(count: int) -> None:
     assert sum(found) <= 16
 
 
-def test_the_error_of_a_steady_stretch_is_that_of_one_draw() -> None:
-    before = [-0.6745, 0.6745] * 10
+def test_the_error_of_a_steady_stretch_is_that_of_one_draw_which_correlates_with_none() -> None:
     least = 4 * 1.05 * math.sqrt(1 + 1 / 20)
-
-    assert levels._beyond_chance(before, [least * 1.001] * 5, None)
-    assert not levels._beyond_chance(before, [least * 0.999] * 5, None)
+    for before in ([-0.6745, 0.6745] * 10, ([-0.6745] * 5 + [0.6745] * 5) * 2):
+        assert levels._beyond_chance(before, [least * 1.001] * 5, None)
+        assert not levels._beyond_chance(before, [least * 0.999] * 5, None)
 
 
 def test_a_fifth_of_the_old_points_may_have_been_there_and_no_more() -> None:
