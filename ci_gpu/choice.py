@@ -5,14 +5,11 @@ How it hands them over is tried when the first container starts (`ci_gpu.handove
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
-from ci_gpu import config, engines, process
+from ci_gpu import config, engines, process, untyped
 from ci_gpu.engines import Engine
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host
@@ -56,9 +53,7 @@ def _knows(name: str, mode: str) -> bool:
 
 def _chosen(name: str, info: str, settings: config.Settings, machine: Host) -> Chosen:
     engine = engines.load(name)
-    document: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):
-        document = json.loads(info)
+    document = untyped.table(untyped.document(info))
     auto = settings.gpu_mode == "auto"
     return Chosen(
         name=name,

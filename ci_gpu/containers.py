@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import socket
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ci_gpu import process
+from ci_gpu import process, untyped
 from ci_gpu.engines import Engine
 from ci_gpu.errors import RunnerError
 
@@ -61,9 +60,8 @@ def state(engine: Engine, name: str, env: Mapping[str, str]) -> dict[str, Any]:
     """The engine's ``State`` of a container (``OOMKilled``, ``StartedAt``); empty if it does not know."""
     if not engine.CONTAINERS:
         return {}
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-        return dict(json.loads(process.run(engine.state(name), env=env).stdout)[0]["State"])
-    return {}
+    found = untyped.array(untyped.document(process.run(engine.state(name), env=env).stdout))
+    return untyped.table(untyped.table(found[0]).get("State")) if found else {}
 
 
 def started(state: Mapping[str, Any]) -> bool | None:
@@ -72,8 +70,8 @@ def started(state: Mapping[str, Any]) -> bool | None:
     The engine alone writes it: where that time is the first second of the year 1, it could make the container and not
     start it, and nothing that was said is the image's.
     """
-    at = state.get("StartedAt")
-    return not at.startswith("0001-01-01T") if isinstance(at, str) and at else None
+    at = untyped.text(state.get("StartedAt"))
+    return not at.startswith("0001-01-01T") if at else None
 
 
 def sweep(engine: Engine, env: Mapping[str, str], *, run: str = "") -> tuple[str, ...]:
@@ -124,23 +122,20 @@ def _process(pid: int) -> str:
 
 def _is_alive(owner: str) -> bool:
     pid = owner.partition(":")[0]
-    return pid.isdigit() and _process(int(pid)) == owner
+    return pid.isdecimal() and _process(int(pid)) == owner
 
 
 def _containers(listing: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Names and labels from what the engine lists: podman an array, docker an object a line."""
-    with contextlib.suppress(ValueError):
-        text = listing.strip()
-        documents = json.loads(text) if text.startswith("[") else map(json.loads, text.splitlines())
-        for document in documents:
-            yield _name(document["Names"]), _labels(document.get("Labels"))
+    lines = listing.splitlines()
+    documents = untyped.array(untyped.document(listing)) or map(untyped.document, lines)
+    for document in map(untyped.table, documents):
+        names = untyped.words(document.get("Names"))
+        if names:
+            yield names[0], _labels(document.get("Labels"))
 
 
-def _name(names: str | list[str]) -> str:
-    return names if isinstance(names, str) else names[0]
-
-
-def _labels(found: str | Mapping[str, str] | None) -> Mapping[str, str]:
+def _labels(found: object) -> Mapping[str, str]:
     if isinstance(found, str):
         return dict(pair.partition("=")[::2] for pair in found.split(","))
-    return found or {}
+    return {key: value for key, value in untyped.table(found).items() if isinstance(value, str)}

@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu import untyped
+
 MENDED = (1, 26)
 
 _FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin", "/run/current-system/sw/bin")
@@ -36,7 +38,7 @@ def find(name: str) -> str:
     return next((str(path) for path in paths if path.is_file() and os.access(path, os.X_OK)), "")
 
 
-def detour(info: Mapping[str, Any], runc: str, groups: tuple[str, ...]) -> Detour:
+def detour(info: object, runc: str, groups: tuple[str, ...]) -> Detour:
     """The way round, from what `podman info` tells and where ``runc`` is; runc cannot keep the groups of a process."""
     version = _old_crun(info)
     if not version:
@@ -50,13 +52,12 @@ def detour(info: Mapping[str, Any], runc: str, groups: tuple[str, ...]) -> Detou
     )
 
 
-def _old_crun(info: Mapping[str, Any]) -> str:
+def _old_crun(info: object) -> str:
     """The version of a crun that is not mended; empty for any other runtime."""
-    runtime = _host(info).get("ociRuntime") or {}
-    found = re.match(r"crun version ((\d{1,4})\.(\d{1,4})[\w.-]{0,40})", str(runtime.get("version", "")))
+    runtime = untyped.table(_host(info).get("ociRuntime"))
+    found = re.match(r"crun version (([0-9]{1,4})\.([0-9]{1,4})[\w.-]{0,40})", untyped.text(runtime.get("version")))
     return found[1] if found and (int(found[2]), int(found[3])) < MENDED else ""
 
 
-def _host(info: Mapping[str, Any]) -> Mapping[str, Any]:
-    host = info.get("host")
-    return host if isinstance(host, dict) else {}
+def _host(info: object) -> Mapping[str, Any]:
+    return untyped.table(untyped.table(info).get("host"))

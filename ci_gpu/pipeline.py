@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -27,6 +26,7 @@ from ci_gpu import (
     reports,
     telemetry,
     trial,
+    untyped,
     verdict,
 )
 from ci_gpu.choice import Chosen, choose
@@ -152,9 +152,7 @@ def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
 def _detour(this: Run, settings: config.Settings, watch: Watch) -> oci.Detour:
     """Asked only where GPUs are handed over by CDI: `podman info` takes a while, and nothing else depends on it."""
     argv = this.chosen.engine.oci_info() if this.device == "cuda" and "cdi" in this.gpu_modes else ()
-    info: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):
-        info = json.loads(process.run(argv, env=this.env).stdout) if argv else {}
+    info = untyped.document(process.run(argv, env=this.env).stdout) if argv else None
     found = oci.detour(info, oci.find("runc"), _groups(settings))
     if found.why:
         watch.note(found.why)

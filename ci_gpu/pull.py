@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ci_gpu import engines, process, refusal, registry
+from ci_gpu import engines, process, refusal, registry, untyped
 from ci_gpu.engines import Engine
 from ci_gpu.errors import ConfigError, RunnerError
 from ci_gpu.model import ImageRef, PulledImage
@@ -73,9 +73,8 @@ def _inspected(engine: Engine, ref: ImageRef, env: Mapping[str, str]) -> dict[st
     done = process.run(engine.inspect(str(ref)), env=env)
     if done.returncode != 0 and refusal.cause(done.stderr) == "engine-down":
         raise refusal.failure(ref, done.stderr)
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-        return dict(json.loads(done.stdout)[0]) if done.returncode == 0 else None
-    return None
+    found = untyped.array(untyped.document(done.stdout)) if done.returncode == 0 else []
+    return untyped.table(found[0]) or None if found else None
 
 
 def _fetch(
@@ -107,16 +106,17 @@ def _failure(engine_name: str, ref: ImageRef, said: str, env: Mapping[str, str])
 
 
 def _describe(ref: ImageRef, found: Mapping[str, Any], *, pulled: bool, ask: Callable[[], str]) -> PulledImage:
-    config = found.get("Config") or {}
+    config, root = untyped.table(found.get("Config")), untyped.table(found.get("RootFS"))
+    size = found.get("Size")
     return PulledImage(
         reference=str(ref),
-        digest=ref.digest or _digest(ref, found.get("RepoDigests") or (), ask),
-        image_id=str(found.get("Id", "")),
-        size=int(found.get("Size") or 0),
-        architecture=str(found.get("Architecture", "")),
-        entrypoint=tuple(map(str, config.get("Entrypoint") or ())),
+        digest=ref.digest or _digest(ref, untyped.words(found.get("RepoDigests")), ask),
+        image_id=untyped.text(found.get("Id")),
+        size=max(0, size) if isinstance(size, int) else 0,
+        architecture=untyped.text(found.get("Architecture")),
+        entrypoint=untyped.words(config.get("Entrypoint")),
         pulled=pulled,
-        layers=tuple(map(str, (found.get("RootFS") or {}).get("Layers") or ())),
+        layers=untyped.words(root.get("Layers")),
     )
 
 

@@ -16,6 +16,16 @@ ROOT = Path(ci_gpu.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
+def test_the_layout_in_contributing_names_every_module() -> None:
+    """Those in ``ci_gpu`` itself, and its folders; a backtick or a slash is no part of a name."""
+    layout = (ROOT.parent / ".github/CONTRIBUTING.md").read_text().split("```")[3]
+    named = {line.split()[0].rstrip("/") for line in layout.splitlines() if line.strip()}
+    there = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+
+    assert "trial" in there
+    assert {name for name in there if not name.startswith("_")} - named == set()
+
+
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [program("lint-imports"), "--no-cache"], cwd=folder, capture_output=True, text=True, check=False

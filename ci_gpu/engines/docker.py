@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ci_gpu import untyped
 from ci_gpu.engines import Argv, _hardening
 from ci_gpu.job import Job
 
@@ -39,18 +40,18 @@ def sees_gpus(info: Mapping[str, Any]) -> bool | None:
 
 
 def _lists_gpus(info: Mapping[str, Any]) -> bool:
-    discovered = info.get("DiscoveredDevices") or ()
-    return any(str(device.get("ID", "")).startswith("nvidia.com/gpu") for device in discovered)
+    devices = map(untyped.table, untyped.array(info.get("DiscoveredDevices")))
+    return any(untyped.text(device.get("ID")).startswith("nvidia.com/gpu") for device in devices)
 
 
 def _has_runtime(info: Mapping[str, Any]) -> bool:
-    return "nvidia" in (info.get("Runtimes") or {})
+    return "nvidia" in untyped.table(info.get("Runtimes"))
 
 
 def _is_tegra(info: Mapping[str, Any], signs: Collection[str]) -> bool:
     """By the kernel's name, as the daemon tells it, or by the device nodes of Jetson's integrated GPU."""
     nodes = any(re.match(r"/dev/nv(gpu|host-)", sign) for sign in signs)
-    return nodes or str(info.get("KernelVersion", "")).endswith("-tegra")
+    return nodes or untyped.text(info.get("KernelVersion")).endswith("-tegra")
 
 
 def oci_info() -> Argv:
