@@ -177,6 +177,10 @@ class MetricRule(msgspec.Struct, frozen=True, kw_only=True):
     gate: bool = True  # False: measured and shown, and never blocks
 
 
+MAX_RULES, MAX_PATTERN = 250, 200
+"""Rules of a policy, and characters of one's pattern: each is held against every metric, and a file may be foreign."""
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How a comparison is judged. ``rules``: pattern of metric ids (``matmul.*``) to rule; the first that fits wins."""
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import MetricRule, Policy
+from ci_gpu.model import MAX_PATTERN, MAX_RULES, MetricRule, Policy
 
 KEYS = ("min-effect", "floor", "ceiling", "gate")
 
@@ -24,11 +24,24 @@ def policy(min_effect: str, inconclusive: str, tables: Mapping[str, Any]) -> Pol
     Raises:
         ConfigError: a key, a share or a quantity cannot be read.
     """
+    _require_few(tables)
     return Policy(
         min_effect=share("min-effect", min_effect) if min_effect else None,
         inconclusive=inconclusive,
         rules=tuple((pattern, _rule(pattern, table)) for pattern, table in tables.items()),
     )
+
+
+def _require_few(patterns: Collection[str]) -> None:
+    """The bounds of a run.json, which is read back with the rules that it was made by."""
+    longest = max(patterns, key=len, default="")
+    if len(patterns) > MAX_RULES or len(longest) > MAX_PATTERN:
+        raise ConfigError(
+            f"[metrics] has {len(patterns)} patterns, the longest of {len(longest)} characters",
+            why=f"at most {MAX_RULES} are read, of {MAX_PATTERN} characters: every metric is held against each",
+            remedy='let one pattern cover several metrics, such as [metrics."matmul.*"]',
+            kind="too-many-rules",
+        )
 
 
 def require_known(

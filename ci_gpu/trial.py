@@ -85,10 +85,12 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
 
 
 def _require_units(report: ImageReport, policy: Policy) -> None:
-    """A bound in another unit is a mistake that is told before an hour is spent on measuring."""
+    """A bound in another unit is a mistake that is told before an hour is spent on measuring, if it gates."""
     for result, metric in report.metrics():
         name = f"{result.check}/{metric.name}"
-        beyond_bounds(name, metric.unit, 1.0, rule_of(name, policy))
+        rule = rule_of(name, policy)
+        if rule.gate:
+            beyond_bounds(name, metric.unit, 1.0, rule)
 
 
 def _judged(trial: Trial, blocks: tuple[Block, ...], design: Design) -> Trial:

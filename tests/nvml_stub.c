@@ -4,7 +4,6 @@
  * GPU that nvmlDeviceGetHandleByIndex_v2 then refuses (NO_PERMISSION 4, GPU_IS_LOST 15); a GPU that is lost later has a
  * handle, and each call for it says GPU_IS_LOST. Which of the two a lost GPU does is a guess: both are tried.
  */
-#include <stdio.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

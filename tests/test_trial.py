@@ -225,6 +225,19 @@ def test_a_bound_in_another_unit_is_told_before_anything_is_measured(conduct) ->
         conduct(SAME, SAME, policy=rules)
 
 
+def test_a_bound_in_another_unit_that_does_not_gate_is_said_and_stops_nothing(conduct) -> None:
+    """As in a plain run: what does not gate is never red."""
+    from ci_gpu.policy import policy
+
+    rules = policy("", "warn", {"speed.*/rate": {"floor": "95 km/h", "gate": False}})
+    found, head, _ = conduct(SAME, SAME, policy=rules)
+    (rate,) = (metric for metric in found.metrics if metric.metric == "speed.speed/rate")
+
+    assert rate.verdict == "unchanged"
+    assert "km/h" in rate.reason
+    assert exit_code(found, head) == 0
+
+
 def test_a_head_below_its_floor_is_red_even_against_an_equal_base(conduct) -> None:
     from ci_gpu.policy import policy
 

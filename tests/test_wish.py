@@ -52,6 +52,15 @@ def test_a_baseline_is_a_reference_or_a_name_of_the_file_with_settings_of_its_ow
     assert by_reference.policy == Policy()
 
 
+@pytest.mark.parametrize("patterns", [["*" * 201], [f"matmul.*/{number}" for number in range(251)]])
+def test_more_than_is_read_back_from_a_report_is_refused(patterns: list[str]) -> None:
+    with pytest.raises(ConfigError, match="longest"):
+        policy.policy("", "warn", {pattern: {} for pattern in patterns})
+
+    kept = policy.policy("", "warn", {pattern[:200]: {} for pattern in patterns[:250]})
+    assert len(kept.rules) == len(patterns[:250])
+
+
 def test_a_file_says_what_matters() -> None:
     text = """
 [run]

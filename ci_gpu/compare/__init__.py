@@ -27,6 +27,7 @@ from ci_gpu.compare.clocks import balanced
 from ci_gpu.compare.effects import FIRST_LOOK, FLOOR, PROVISIONAL, Effect, rule
 from ci_gpu.compare.margins import beyond_bounds, margin, rule_of
 from ci_gpu.compare.readings import BASE, HEAD, Arm, Kind, Reading, read
+from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
     IMPROVED,
     INCONCLUSIVE,
@@ -215,10 +216,17 @@ def _comparison(reading: Reading, policy: Policy, fields: dict[str, Any]) -> Com
 
 
 def _bounded(comparison: Comparison, policy: Policy) -> Comparison:
-    """Red beyond the user's own floor or ceiling, whatever the base."""
+    """Red beyond the user's own floor or ceiling, whatever the base; what does not gate is never an error."""
     if comparison.head is None:
         return comparison
-    broken = beyond_bounds(comparison.metric, comparison.unit, comparison.head, rule_of(comparison.metric, policy))
+    asked = rule_of(comparison.metric, policy)
+    try:
+        broken = beyond_bounds(comparison.metric, comparison.unit, comparison.head, asked)
+    except ConfigError as error:
+        if asked.gate:
+            raise
+        reason = "; ".join(filter(None, (comparison.reason, error.what)))
+        return msgspec.structs.replace(comparison, reason=reason)
     if not broken:
         return comparison
     reason = f"{broken}; {comparison.reason}" if comparison.verdict == REGRESSED else broken

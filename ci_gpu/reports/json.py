@@ -17,7 +17,7 @@ import msgspec
 
 from ci_gpu import misread
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import SCHEMA, RunReport, Summary, Verdict
+from ci_gpu.model import MAX_PATTERN, MAX_RULES, SCHEMA, RunReport, Summary, Verdict
 from ci_gpu.payload.wire import OUTCOMES
 from ci_gpu.reports import _words
 
@@ -122,6 +122,7 @@ def _faults(report: RunReport) -> Iterator[str]:
     yield from _unbounded(_fields(report))
     if report.device not in ("cuda", "cpu"):
         yield "a device that is neither cuda nor cpu"
+    yield from _policy_faults(report)
     if len(report.images) > MAX_IMAGES:
         yield f"{len(report.images)} images"
     for image in report.images:
@@ -137,6 +138,13 @@ def _faults(report: RunReport) -> Iterator[str]:
         for _, metric in image.metrics():
             if metric.better not in ("higher", "lower"):
                 yield "a metric without a direction"
+
+
+def _policy_faults(report: RunReport) -> Iterator[str]:
+    """Matching a long pattern, or very many, against every metric would take seconds."""
+    for policy in (report.policy, *((report.trial.policy,) if report.trial else ())):
+        if len(policy.rules) > MAX_RULES or any(len(pattern) > MAX_PATTERN for pattern, _ in policy.rules):
+            yield f"more than {MAX_RULES} rules, or a pattern of more than {MAX_PATTERN} characters"
 
 
 def _unbounded(value: Any) -> Iterator[str]:
