@@ -43,9 +43,14 @@ OPTIONS += ("-p", "no:cacheprovider", "-p", "no:unraisableexception")  # which c
 _COMPARE = tuple(f"tests/compare/test_{name}.py" for name in ("effects", "margins", "noise", "clocks", "readings"))
 _COMPARE += tuple(f"tests/compare/test_{name}.py" for name in ("side_by_side", "compare", "compare_bounds"))
 _COMPARE += ("tests/compare/test_compare_properties.py",)
-_CHANGES = tuple(
-    f"tests/changes/test_{name}.py" for name in ("divisive", "levels", "noise", "potts", "recent", "changes")
-)
+
+
+def _of_changes(name: str) -> tuple[str, ...]:
+    """The module's own tests first."""
+    others = ("divisive", "levels", "noise", "potts", "recent", "changes")
+    return tuple(f"tests/changes/test_{each}.py" for each in sorted(others, key=lambda each: each != name))
+
+
 TESTS = {
     "ci_gpu/payload/archs.py": ("tests/payload/test_archs.py",),
     "ci_gpu/payload/cuda_errors.py": ("tests/payload/test_cuda_errors.py",),
@@ -57,7 +62,8 @@ TESTS = {
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("__init__", "clocks", "effects", "margins", "noise")},
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("readings", "side_by_side")},
     **{
-        f"ci_gpu/changes/{name}.py": _CHANGES for name in ("__init__", "divisive", "levels", "noise", "potts", "recent")
+        f"ci_gpu/changes/{name}.py": _of_changes(name)
+        for name in ("__init__", "divisive", "levels", "noise", "potts", "recent")
     },
 }
 """The tests that are to kill the mutants of a module, the quick ones first: the first that fails ends it."""
