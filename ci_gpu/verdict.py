@@ -39,7 +39,7 @@ from statistics import median
 
 import msgspec
 
-from ci_gpu.compare.margins import beyond_bounds, rule_of
+from ci_gpu.compare.margins import beyond_bounds, pattern_of, rule_of
 from ci_gpu.compare.readings import of_the_image
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
@@ -99,12 +99,27 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
 
 
 def _advice(report: RunReport) -> Iterator[Reason]:
-    """Bounds that are broken and do not gate; in a comparison its table says so."""
-    examined = (image for image in report.images if not image.failure and report.trial is None)
-    for image in examined:
-        for reason in _beyond_bounds(report, image, gate=False):
-            message = f"{reason.message}; it does not gate (gate = false)"
-            yield msgspec.structs.replace(reason, exit_code=0, message=message)
+    """What shuts no gate and must not go unsaid: bounds that are broken and do not gate, and such as bound nothing."""
+    for image in report.images:
+        if image.failure or (report.trial and image.name != report.trial.head):
+            continue
+        if report.trial is None:  # in a comparison its table says so
+            yield from _broken_without_a_gate(report, image)
+        yield from _unused_bounds(report, image)
+
+
+def _broken_without_a_gate(report: RunReport, image: ImageReport) -> Iterator[Reason]:
+    for reason in _beyond_bounds(report, image, gate=False):
+        yield msgspec.structs.replace(reason, exit_code=0, message=f"{reason.message}; it does not gate (gate = false)")
+
+
+def _unused_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
+    """Of a metric that is misspelt or gone, or that this device does not have: a floor that holds nothing looks kept."""
+    used = {pattern_of(name, report.policy) for name, _ in _metrics(image)}
+    for pattern, rule in report.policy.rules:
+        if pattern not in used and (rule.floor is not None or rule.ceiling is not None):
+            message = f'nothing is held to the bound of [metrics."{pattern}"]: no metric of this run takes it'
+            yield _reason(image.name, "unused-bound", pattern, message, exit_code=0)
 
 
 def _once(reasons: tuple[Reason, ...], report: RunReport) -> tuple[Reason, ...]:
@@ -334,12 +349,16 @@ def _impossible_metrics(image: ImageReport) -> Iterator[Reason]:
 
 
 def _beyond_bounds(report: RunReport, image: ImageReport, *, gate: bool) -> Iterator[Reason]:
-    results = (*image.results, *of_the_image(image.image, image.environment))
-    metrics = ((f"{result.check}/{metric.name}", metric) for result in results for metric in result.metrics)
-    for name, metric in metrics:
+    for name, metric in _metrics(image):
         rule = rule_of(name, report.policy)
         if rule.gate == gate and not _fault(metric):
             yield from _beyond_bound(image.name, name, metric, rule)
+
+
+def _metrics(image: ImageReport) -> Iterator[tuple[str, Metric]]:
+    """Every metric that was measured in the image or of it, with its id."""
+    results = (*image.results, *of_the_image(image.image, image.environment))
+    return ((f"{result.check}/{metric.name}", metric) for result in results for metric in result.metrics)
 
 
 def _beyond_bound(image: str, name: str, metric: Metric, rule: MetricRule) -> Iterator[Reason]:

@@ -30,6 +30,11 @@ def rule_of(metric: str, policy: Policy) -> MetricRule:
     return next((rule for pattern, rule in policy.rules if fnmatchcase(metric, pattern)), unsaid)
 
 
+def pattern_of(metric: str, policy: Policy) -> str | None:
+    """The pattern of the rule that a metric takes; None if it takes none."""
+    return next((pattern for pattern, _ in policy.rules if fnmatchcase(metric, pattern)), None)
+
+
 def margin(metric: str, unit: str, policy: Policy, *, exact: bool = False) -> float:
     """The smallest change that matters, as a fraction of the base.
 

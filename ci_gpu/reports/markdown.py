@@ -123,7 +123,7 @@ def _reasons(summary: Summary, most: int = 20) -> str:
 
 def _advice(summary: Summary, most: int = 20) -> str:
     advice = summary.verdict.advice
-    lines = ["**Advice: bounds that do not gate**", ""]
+    lines = ["**Advice on bounds**", ""]
     lines += [
         f"- **{code(one.subject, NAME)}** in {code(one.image, NAME)}: {code(one.message)}" for one in advice[:most]
     ]
