@@ -299,7 +299,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``conclusion`` is ``success``, ``failure`` (the image) or ``error`` (runner, or no valid answer).
 
-    ``advice`` is said and shuts nothing, with the exit code 0: bounds that are broken and do not gate, or bind no metric.
+    ``advice`` is said and shuts nothing (exit code 0): bounds that are broken and do not gate, or bind no metric.
     """
 
     exit_code: int

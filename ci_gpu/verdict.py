@@ -114,7 +114,7 @@ def _broken_without_a_gate(report: RunReport, image: ImageReport) -> Iterator[Re
 
 
 def _unused_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
-    """Of a metric that is misspelt or gone, or that this device does not have: a floor that holds nothing looks kept."""
+    """Of a metric that is misspelt, gone or not of this device: a floor that holds nothing looks kept."""
     used = {pattern_of(name, report.policy) for name, _ in _metrics(image)}
     for pattern, rule in report.policy.rules:
         if pattern not in used and (rule.floor is not None or rule.ceiling is not None):
