@@ -52,8 +52,8 @@ def test_where_a_third_of_the_runs_are_noisy_the_tail_tells_and_where_all_are_th
     even = noise.scales([0.02 * (at % 2) for at in range(100)])
     rare = noise.scales([0.02 * (at % 10 == 0) for at in range(100)])
 
-    assert even[50] == pytest.approx(0.02 / noise.NORMAL)
-    assert rare[50] == pytest.approx(0.02 / noise.TAIL_NORMAL)
+    assert even[50] == pytest.approx(0.02 / 0.9539)
+    assert rare[50] == pytest.approx(0.02 / 2.0358)
 
 
 def test_three_deviations_are_left_of_a_wild_point_whatever_a_deviation_is() -> None:
@@ -65,8 +65,8 @@ def test_a_series_of_few_points_does_not_wander() -> None:
     """A ramp is the extreme of what foretells itself: its differences at lag 2 are twice those at lag 1."""
     ramp = [0.01 * at for at in range(100)]
 
-    few, enough = noise.scales(ramp[: noise.ENOUGH + 1]), noise.scales(ramp[: noise.ENOUGH + 2])
-    assert few[0] == pytest.approx(0.01 / noise.NORMAL)
+    few, enough = noise.scales(ramp[:31]), noise.scales(ramp[:32])
+    assert few[0] == pytest.approx(0.01 / 0.9539)
     assert enough[0] > 5 * few[0]
 
 
@@ -75,8 +75,8 @@ def test_the_noise_around_the_first_and_the_last_point_is_that_of_the_window_at_
     values = [0.02 * (at % 2) for at in range(61)] + [0.002 * (at % 2) for at in range(60)]
     found = noise.scales(values)
 
-    assert found[0] == found[25] == pytest.approx(0.02 / noise.NORMAL)
-    assert found[-1] == found[95] == pytest.approx(0.002 / noise.NORMAL)
+    assert found[0] == found[25] == pytest.approx(0.02 / 0.9539)
+    assert found[-1] == found[95] == pytest.approx(0.002 / 0.9539)
 
 
 def test_one_wild_point_is_brought_near_its_neighbours_and_a_step_is_left() -> None:
