@@ -20,7 +20,7 @@ from ci_gpu import catalogue, engines, policy
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.errors import ConfigError
 from ci_gpu.job import Limits
-from ci_gpu.model import ImageRef, Policy
+from ci_gpu.model import REGISTRY, ImageRef, Policy, registry_host
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,11 +32,17 @@ TABLES = ("run", "images", "metrics")
 LOCAL = "local"
 """The name that stands for this interpreter where the local engine needs no image."""
 
+CREDENTIALS = ("registry", "registry-username")
+"""Never taken from ci-gpu.toml: whoever can change the file would choose who gets the password."""
+
 _MAX_SOURCE = 1 << 20  # bytes of one check file
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """What can be said in ci-gpu.toml, in the environment and on the command line, under the same names."""
+    """What can be said in ci-gpu.toml, in the environment and on the command line, under the same names.
+
+    ``registry`` is the host that user and password are for; no other gets them.
+    """
 
     engine: str = "auto"
     gpus: str = "all"
@@ -61,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     pids_limit: int = 4096
     memlock: str = ""
     stack: str = ""
+    registry: str = ""
     registry_username: str = ""
     baseline: str = ""
     pairs: int = 6
@@ -95,6 +102,7 @@ _PATTERNS = {
     "stack": (r"|[0-9]+[bkmg]?", "a size such as 64m"),
     "group_add": (r"none|keep-groups|[0-9]+(,[0-9]+)*", "gids in numbers, such as 44,109, or keep-groups"),
     "cpus": (r"|[0-9]+(\.[0-9]+)?", "a number such as 8"),
+    "registry": (rf"|{REGISTRY}", "a host, with its port where it has one, such as ghcr.io or registry.example:5000"),
     "python": (r"|[A-Za-z0-9_./+][A-Za-z0-9_./+-]*", "a name or path without spaces"),
 }
 
@@ -131,13 +139,38 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
     """
     document = _document(file)
     named = document.get("images", {})
-    _settings({**document.get("run", {}), **given})  # a mistake in it is one, even where no image uses it
+    given = _with_registry(images, given)
+    _settings(_merged(document.get("run", {}), given))  # a mistake in it is one, even where no image uses it
     if not images and not named:
         images = _without_image(given, document)
     chosen = tuple(_target(image, given, document) for image in images or tuple(named))
+    _require_registry(chosen)
     known = _known_checks((target.settings.checks_dir for target in chosen), named.values())
     policy.require_known(document.get("metrics", {}), known)
     return chosen
+
+
+def _with_registry(images: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings given, with the host that user and password are for; ci-gpu.toml has no part in it."""
+    said = _merged(given)
+    host = str(said.get("registry", "")) or (_first_registry(images) if said.get("registry-username") else "")
+    return {**said, "registry": registry_host(host)}
+
+
+def _first_registry(images: tuple[str, ...]) -> str:
+    """That of the image that was named first; empty for a bare name, which may be one of ci-gpu.toml's."""
+    with contextlib.suppress(ConfigError):
+        return ImageRef.parse(images[0]).registry if images and "/" in images[0] else ""
+    return ""
+
+
+def _require_registry(chosen: tuple[Target, ...]) -> None:
+    if any(one.ref and one.settings.registry_username and not one.settings.registry for one in chosen):
+        raise ConfigError(
+            "--registry-username does not say for which registry it is",
+            why=f"no image was named by its reference, and a host that {DEFAULT_FILE} names gets no password by itself",
+            remedy=f"name the host with --registry, in the environment {_variable('registry')}, in the action registry",
+        )
 
 
 def _known_checks(folders: Iterable[str], tables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -174,7 +207,9 @@ def wish(chosen: tuple[Target, ...], given: Mapping[str, Any], file: Path | None
             remedy="name one image and one baseline",
         )
     return Wish(
-        baseline=_target(settings.baseline, _without_baseline(given), _document(file)),
+        baseline=_target(
+            settings.baseline, {**_without_baseline(given), "registry": settings.registry}, _document(file)
+        ),
         pairs=settings.pairs,
         policy=chosen[0].policy,
         slowdown=policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0)),
@@ -209,7 +244,7 @@ def check_infos(checks_dir: str) -> tuple[tuple[CheckInfo, ...], Mapping[str, st
 
 def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -> Target:
     table = document.get("images", {}).get(image, {})
-    merged = {**document.get("run", {}), **table, **given}
+    merged = _merged(document.get("run", {}), table, given)
     reference = str(merged.pop("image", image))
     settings = _settings(merged)
     if settings.engine == LOCAL:
@@ -248,8 +283,13 @@ def _without_image(given: Mapping[str, Any], document: Mapping[str, Any]) -> tup
     )
 
 
+def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The later wins, in whichever of its two spellings a key comes, once or twice."""
+    return {key.replace("_", "-"): value for layer in layers for key, value in layer.items()}
+
+
 def _settings(merged: Mapping[str, Any]) -> Settings:
-    words = {key.replace("_", "-"): _as_tuple(key, value) for key, value in merged.items()}
+    words = {key: _as_tuple(key, value) for key, value in _merged(merged).items()}
     try:
         settings = msgspec.convert(words, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -310,7 +350,7 @@ def _bad_value(message: str, words: Mapping[str, Any]) -> ConfigError:
     known = [field.encode_name for field in msgspec.structs.fields(Settings)]
     for word in words:
         if word not in known:
-            return _unknown_key(word, known)
+            return _unknown_key(word, [name for name in known if name not in CREDENTIALS])
     return ConfigError(
         f"a setting has the wrong type: {message}",
         why=f"numbers and lists in {DEFAULT_FILE} are written as TOML writes them",
@@ -362,6 +402,19 @@ def _check_tables(document: Mapping[str, Any]) -> None:
             why="a value stands where a table should",
             remedy='[images.nightly] on a line of its own, then image = "…" under it',
         )
+    for table in (document.get("run", {}), *images.values()):
+        _require_no_credentials(table)
+
+
+def _require_no_credentials(table: Mapping[str, Any]) -> None:
+    for key in table:
+        name = key.replace("_", "-")
+        if name in CREDENTIALS:
+            raise ConfigError(
+                f"{DEFAULT_FILE} cannot say {key!r}",
+                why="the file may be a pull request's, which would choose who gets the password",
+                remedy=f"say it with --{name}, in the environment {_variable(name)}, in the action {name}",
+            )
 
 
 def _user_sources(checks_dir: str) -> dict[str, str]:

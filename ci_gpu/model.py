@@ -19,12 +19,25 @@ from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Gpu, Metric, T
 
 SCHEMA = 1
 
-_HOST = r"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?)"
+HUB = "docker.io"
+REGISTRY = r"(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?)"
+"""The host of a registry, with its port."""
+
 _PATH = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
-    rf"(?:(?P<registry>{_HOST})/)?(?P<repository>{_PATH}(?:/{_PATH})*)"
+    rf"(?:(?P<registry>{REGISTRY})/)?(?P<repository>{_PATH}(?:/{_PATH})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+
+
+def registry_host(text: str) -> str:
+    """The host that docker means by a name or an address of a registry; what is neither stays as it is.
+
+    Docker Hub is one registry under each of its names, and other hosts are what they are, port and case included.
+    """
+    match = re.fullmatch(rf"(?:https://)?({REGISTRY})(?:/v[12])?/?", text)
+    host = match[1] if match else text
+    return HUB if host == "index.docker.io" else host
 
 
 class ImageRef(msgspec.Struct, frozen=True):
@@ -44,7 +57,7 @@ class ImageRef(msgspec.Struct, frozen=True):
         """
         first, slash, _ = text.partition("/")
         named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:["))
-        match = _REFERENCE.fullmatch(text if named else f"docker.io/{text}")
+        match = _REFERENCE.fullmatch(text if named else f"{HUB}/{text}")
         if match is None or not match["repository"]:
             raise ConfigError(
                 f"{text!r} is not an image reference",
@@ -52,8 +65,8 @@ class ImageRef(msgspec.Struct, frozen=True):
                 remedy="write it as registry/repository:tag, for example pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime",
                 kind="bad-reference",
             )
-        registry, repository = match["registry"], match["repository"]
-        if registry == "docker.io" and "/" not in repository:
+        registry, repository = registry_host(match["registry"]), match["repository"]
+        if registry == HUB and "/" not in repository:
             repository = f"library/{repository}"
         tag = match["tag"] or ("" if match["digest"] else "latest")
         return cls(registry, repository, tag, match["digest"] or "")

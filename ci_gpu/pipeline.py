@@ -166,6 +166,8 @@ def _groups(settings: config.Settings) -> tuple[str, ...]:
 def _fetched(this: Run, target: config.Target, watch: Watch, password: str) -> PulledImage | CiGpuError:
     """The image, here; or why it is not. All are fetched before the first is measured: a pull would disturb it."""
     watch.image(target)
+    if target.ref and _is_elsewhere(target):
+        watch.note(f"{target.ref.registry} is asked without the login, which is for {target.settings.registry}")
     try:
         with _logged_in(this, target, password) as env:
             return _pulled(this, target, watch, env)
@@ -249,11 +251,17 @@ def _pulled(this: Run, target: config.Target, watch: Watch, env: Mapping[str, st
 @contextlib.contextmanager
 def _logged_in(this: Run, target: config.Target, password: str) -> Iterator[Mapping[str, str]]:
     username = target.settings.registry_username
-    if target.ref is None or not username:
+    if target.ref is None or not username or _is_elsewhere(target):
         yield this.env
         return
     with pull.login(this.chosen.name, target.ref.registry, username, password, env=this.env) as env:
         yield env
+
+
+def _is_elsewhere(target: config.Target) -> bool:
+    """Whether user and password are for another registry than this image's."""
+    settings = target.settings
+    return bool(settings.registry_username) and target.ref is not None and target.ref.registry != settings.registry
 
 
 def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:

@@ -59,7 +59,7 @@ _WORDS = {
     "unauthorized": (
         "the registry does not let us",
         "the repository is private, or does not exist: registries answer the same to both",
-        "check the name; log in with --registry-username and CI_GPU_REGISTRY_PASSWORD",
+        "check the name; log in with --registry-username and CI_GPU_REGISTRY_PASSWORD, which go to --registry alone",
     ),
     "engine-down": (
         "the engine does not answer",
@@ -131,7 +131,7 @@ def no_login(host: str, said: str) -> RunnerError:
     else:
         kind = "unauthorized"
         why = "user or password are wrong, or expired; some registries want a token instead of the password"
-        remedy = "check --registry-username, and the secret behind CI_GPU_REGISTRY_PASSWORD"
+        remedy = "check --registry and --registry-username, and the secret behind CI_GPU_REGISTRY_PASSWORD"
     return RunnerError(f"the login to {host} failed: {_last(said)}", why=why, remedy=remedy, kind=kind)
 
 

@@ -75,6 +75,7 @@ def test_the_local_engine_needs_no_image() -> None:
         ("run = []\n", "tables"),
         ("[images]\na = 'x'\n", "tables"),
         ("[images.a]\nimage = 'A B'\n", "not an image reference"),
+        ("[images.a]\nimage = '-q.b/c'\n", "not an image reference"),
         ("[images.a]\nimage = 'a/b'\ndevise = 'cpu'\n", "did you mean 'device'"),
     ],
 )

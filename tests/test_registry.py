@@ -17,6 +17,7 @@ from ci_gpu import registry
 from ci_gpu.model import ImageRef
 from tests.containers.ground import Ground
 from tests.containers.ground import registry as real_registry
+from tests.listening import listening
 from tests.needs import program
 
 
@@ -56,10 +57,60 @@ def test_a_registry_that_is_not_there_has_no_tags() -> None:
     assert registry.tags(ImageRef.parse("127.0.0.1:9/a/b:c"), {}, "docker") == ()
 
 
-def test_our_login_goes_to_no_realm_over_plain_http() -> None:
-    challenge = 'Bearer realm="http://elsewhere.example/token",service="x",scope="y"'
+@pytest.mark.attack
+@pytest.mark.parametrize("host", ["elsewhere.example", "registry.example", "registry.example:80"])
+def test_our_login_goes_to_no_realm_over_plain_http(host: str) -> None:
+    challenge = f'Bearer realm="http://{host}/token",service="x",scope="y"'
     with pytest.raises(ValueError, match="plain http"):
         registry._authorised(None, challenge, "https://registry.example", ("user", "password"))  # type: ignore[arg-type]
+
+
+@pytest.mark.attack
+def test_a_registry_that_names_another_host_for_its_token_does_not_send_our_login_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = _certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with listening(certificate=certificate) as (theirs, heard):
+        challenge = f'Bearer realm="https://{theirs}/token",service="x",scope="repository:a/b:pull"'
+        with listening(challenge) as (ours, kept):
+            found = registry.tags(ImageRef.parse(f"{ours}/a/b:1"), _logged_in(tmp_path, ours), "docker")
+
+    assert heard == [("/token?service=x&scope=repository:a/b:pull", "")]  # as anybody could ask
+    assert [login for _, login in kept] == ["", "Bearer t0ken"]
+    assert found == ("1",)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("challenge", ['Basic realm="r"', 'Bearer realm="http://ADDRESS/token",service="s"'])
+def test_a_redirect_to_another_host_is_not_followed(tmp_path: Path, challenge: str) -> None:
+    """Neither from the repository nor from the realm of its token."""
+    with listening() as (theirs, heard), listening(challenge, redirect=f"http://{theirs}") as (ours, kept):
+        found = registry.tags(ImageRef.parse(f"{ours}/a/b:1"), _logged_in(tmp_path, ours), "docker")
+
+    assert (found, heard) == ((), [])
+    assert kept[-1].login.startswith("Basic ")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("base", "realm", "sent"),
+    [
+        ("https://registry.example", "https://registry.example/token", True),
+        ("https://registry-1.docker.io", "https://auth.docker.io/token", True),
+        ("https://registry.gitlab.com", "https://gitlab.com/jwt/auth", True),
+        ("https://registry.example", "https://auth.docker.io/token", False),
+        ("https://registry-1.docker.io", "https://gitlab.com/jwt/auth", False),
+        ("https://registry.example", "https://registry.example.evil.example/token", False),
+        ("https://registry.example", "https://registry.example@evil.example/token", False),
+        ("https://registry.example", "https://registry.example:8443/token", False),
+        ("https://registry.example", "https://evil.example\\@registry.example/token", False),
+        ("https://registry.example", "https://evil.example#@registry.example/token", False),
+    ],
+)
+def test_the_login_goes_to_the_registry_s_own_realm_and_to_the_known_one(base: str, realm: str, sent: bool) -> None:
+    """By the first characters, host and slash included: two parsers may disagree about where a host ends."""
+    assert registry._may_have_the_login(realm, base) is sent
 
 
 @pytest.mark.parametrize(
@@ -123,6 +174,23 @@ def test_a_list_of_tags_that_never_ends_is_cut_off(tmp_path: Path) -> None:
 
     assert len(found) == registry.MAX_PAGES
     assert len(asked) <= 3 * registry.MAX_PAGES
+
+
+def _logged_in(folder: Path, host: str) -> dict[str, str]:
+    """The environment of an engine that is logged in there."""
+    auth = base64.b64encode(b"user:s3cret").decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
+    return {"DOCKER_CONFIG": str(folder)}
+
+
+def _certificate(folder: Path) -> Path:
+    """Key and certificate of 127.0.0.1, in one file that is its own authority."""
+    path = folder / "certificate.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+    argv = (program("openssl"), *words.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path, "-out")
+    subprocess.run([*argv, folder / "public.pem"], capture_output=True, check=True)
+    path.write_text(path.read_text() + (folder / "public.pem").read_text())
+    return path
 
 
 @contextmanager

@@ -54,7 +54,8 @@ _SETTINGS = (
     ("min-effect", "SHARE", "The smallest change that matters, such as 3%.  [default: 2%, more for noisy metrics]"),
     ("inconclusive", "pass|warn|fail", "What a metric without an answer does to the gate.  [default: warn]"),
     ("selftest-slowdown", "SHARE", "Slow the image down on purpose, to see that it is noticed."),
-    ("registry-username", "NAME", "Log in to the registry; the password is read from CI_GPU_REGISTRY_PASSWORD."),
+    ("registry", "HOST", "The one registry that gets user and password.  [default: that of the first IMAGE]"),
+    ("registry-username", "NAME", "Log in to that registry; the password is read from CI_GPU_REGISTRY_PASSWORD."),
 )
 
 

@@ -7,12 +7,19 @@ ways of handing over GPUs (``cdi``, ``gpus``, ``runtime``) that the daemon refus
 ``StartedAt`` of a container that was made and not started is the first second of the year 1, as with docker 28.2 and
 podman 4.3.1. With ``run``, ``state`` says whether the container started; without it there is none, as after an option
 that the client does not know.
+
+With ``asks`` the registry of a login or a pull is asked over plain http: at a login with the user and password given,
+which are kept in config.json under the host; at a pull with what config.json has for that very host.
 """
 
+import base64
 import itertools
 import json
 import os
+import pathlib
 import sys
+import urllib.error
+import urllib.request
 
 STATE = json.loads(os.environ["STATE_DOCKER"])
 ID = "sha256:" + "ab" * 32
@@ -25,6 +32,39 @@ def end(code, stderr="", stdout=""):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def ask(host, login):
+    """Whether the registry lets that Authorization in, or nobody's."""
+    ask = urllib.request.Request(f"http://{host}/v2/", headers={"Authorization": f"Basic {login}"} if login else {})
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(ask, timeout=60).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    return True
+
+
+def logins():
+    """config.json, and the logins in it by their hosts."""
+    path = pathlib.Path(os.environ.get("DOCKER_CONFIG") or pathlib.Path(os.environ["HOME"], ".docker"), "config.json")
+    return path, json.loads(path.read_text()).get("auths", {}) if path.exists() else {}
+
+
+def log_in(username, host):
+    login = base64.b64encode(f"{username}:{sys.stdin.read()}".encode()).decode()
+    if not ask(host, login):
+        end(1, "Error response from daemon: unauthorized: incorrect username or password\n")
+    path, known = logins()
+    path.write_text(json.dumps({"auths": {**known, host: {"auth": login}}}))
+    end(0, "", "Login Succeeded\n")
+
+
+def pull(reference):
+    if STATE.get("asks"):
+        host = reference.partition("/")[0]
+        ask(host, logins()[1].get(host, {}).get("auth", ""))
+    end(*STATE.get("pull", (0,)))
 
 
 def handed_over(options):
@@ -70,7 +110,9 @@ def main(argv):
         state = {"OOMKilled": False, "StartedAt": "2026-11-24T13:04:47.938874093Z" if ran else NEVER}
         end(0, "", json.dumps([{"State": state | STATE.get("state", {})}]))
     if argv[0] == "pull":
-        end(*STATE.get("pull", (0,)))
+        pull(argv[-1])
+    if argv[0] == "login" and STATE.get("asks"):
+        log_in(argv[argv.index("--username") + 1], argv[-1])
     if argv[0] == "run":
         run(argv[1:])
     end(0)
