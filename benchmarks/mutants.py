@@ -41,7 +41,7 @@ OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-o", "timeout=120")
 OPTIONS += ("-p", "no:cacheprovider", "-p", "no:unraisableexception")  # which collects all garbage, twice
 
 _COMPARE = tuple(f"tests/compare/test_{name}.py" for name in ("effects", "margins", "noise", "clocks", "readings"))
-_COMPARE += tuple(f"tests/compare/test_{name}.py" for name in ("side_by_side", "compare", "compare_bounds"))
+_COMPARE += tuple(f"tests/compare/test_{name}.py" for name in ("side_by_side", "compare", "compare_bounds", "failures"))
 _COMPARE += ("tests/compare/test_compare_properties.py",)
 
 
@@ -60,7 +60,7 @@ TESTS = {
     "ci_gpu/verdict.py": ("tests/test_verdict.py", "tests/reports/test_advice.py"),
     "ci_gpu/policy.py": ("tests/test_wish.py", "tests/compare/test_margins.py"),
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("__init__", "clocks", "effects", "margins", "noise")},
-    **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("readings", "side_by_side")},
+    **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("failures", "readings", "side_by_side")},
     **{
         f"ci_gpu/changes/{name}.py": _of_changes(name)
         for name in ("__init__", "divisive", "levels", "noise", "potts", "recent")

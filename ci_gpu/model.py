@@ -205,7 +205,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class Block(msgspec.Struct, frozen=True, kw_only=True):
     """One fresh container of one arm of a comparison: one draw of everything that varies between processes.
 
-    An ``invalid`` block says why it counts for nothing (the GPU throttled); it is kept, and was repeated.
+    An ``invalid`` block says why it counts for nothing (the GPU throttled, or the other block of its pair is invalid).
+    It is kept, and was repeated. ``spoiled``: the machine did that to this very block, so that what failed in it is not
+    held against its image. ``failure``: why the image gave no answer.
     """
 
     pair: int  # from 1; both arms of a pair ran one after the other
@@ -217,6 +219,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     control_compiled: bool = False  # its kernels were compiled in the image, which leaves the image a part in it
     telemetry: tuple[Telemetry, ...] = ()
     invalid: str = ""
+    spoiled: bool = False
+    failure: Failure | None = None
 
     def metrics(self) -> Iterator[tuple[str, Metric]]:
         """Metric ids (``check/name``) and metrics of the checks that passed."""
@@ -312,7 +316,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """``conclusion`` is ``success``, ``failure`` (the image) or ``error`` (runner, or no valid answer).
 
-    ``advice`` is said and shuts nothing (exit code 0): bounds that are broken and do not gate, or bind no metric.
+    ``advice`` is said and shuts nothing (exit code 0): bounds that are broken and do not gate, or bind no metric; of a
+    comparison what failed in containers of the base, or in such as the machine spoiled.
     """
 
     exit_code: int

@@ -21,7 +21,7 @@ from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, control, unclear, withdrawn
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.compare.readings import of_the_image
-from ci_gpu.model import INCONCLUSIVE, Block, ImageReport, Policy, Trial
+from ci_gpu.model import INCONCLUSIVE, Block, Failure, ImageReport, Policy, Trial
 from ci_gpu.payload.control import CODE, COMPILED
 from ci_gpu.payload.cuda_errors import CAUSES, RUNNER
 from ci_gpu.payload.timing import SLOWDOWN
@@ -193,6 +193,7 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         after = on_the_host(visit.device)
     report = arms.base_report if arm == "base" else arms.head_report
     seen = recorder.telemetry or answers.telemetry
+    spoiled = telemetry.spoiled(seen)
     of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
     of_image = tuple(result for result in answers.results if result.check != CONTROL.id)
     return Block(
@@ -204,7 +205,9 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         control=before + _seconds(of_control) + after,
         control_compiled=_compiled(of_control),
         telemetry=seen,
-        invalid=telemetry.spoiled(seen) or _unanswered(answers, arm) or _by_the_runner(of_image, arm),
+        invalid=spoiled or _unanswered(answers, arm) or _by_the_runner(of_image, arm),
+        spoiled=bool(spoiled),
+        failure=Failure.from_error(answers.failure) if answers.failure else None,
     )
 
 

@@ -24,6 +24,9 @@ what follows from an error (that nothing passed, that nothing touched the GPU) i
 
 Of a comparison the base only has to be measurable: what it fails, it failed before this change. Then:
 
+    a check of the head that failed, or     as above: 1, 3 where its cause is the runner's (in a container that the
+      had an error, in any container          machine spoiled it is said as advice, and so is every one of the base)
+    a container of the head without answer  its own exit code (as advice where that is 3: its pair was measured again)
     a metric that regressed, or vanished    1
     two images that were not comparable     3   (a shared or throttled GPU, a control that drifted)
     not one metric about which something    3   (unless inconclusive results may pass)
@@ -39,8 +42,10 @@ from statistics import median
 
 import msgspec
 
+from ci_gpu.compare import failures
+from ci_gpu.compare.failures import Failed, Unanswered
 from ci_gpu.compare.margins import beyond_bounds, pattern_of, rule_of
-from ci_gpu.compare.readings import of_the_image
+from ci_gpu.compare.readings import HEAD, of_the_image
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
     INCONCLUSIVE,
@@ -70,7 +75,8 @@ def judge(report: RunReport) -> Verdict:
     """The verdict on a report, from nothing but the report."""
     reasons = _once(tuple(reason for image in report.images for reason in _reasons(report, image)), report)
     reasons = tuple(_or_the_cpu(report, reason) for reason in reasons)
-    reasons += tuple(_of_trial(report.trial)) if report.trial else ()
+    if report.trial:
+        reasons = (*_with_containers(reasons, report.trial), *_of_trial(report.trial))
     if not report.images:
         reasons = (_reason("", "nothing-checked", "", "no image was examined"),)
     codes = {reason.exit_code for reason in reasons}
@@ -99,7 +105,10 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
 
 
 def _advice(report: RunReport) -> Iterator[Reason]:
-    """What shuts no gate and must not go unsaid: bounds that are broken and do not gate, and such as bound nothing."""
+    """What shuts no gate and must not go unsaid: bounds that are broken and do not gate, and such as bound nothing; of
+    a comparison what failed in containers of the base, or in such as the machine spoiled.
+    """
+    yield from (reason for reason in _of_containers(report.trial) if not reason.exit_code) if report.trial else ()
     for image in report.images:
         if image.failure or (report.trial and image.name != report.trial.head):
             continue
@@ -161,6 +170,52 @@ def _of_one_cause(group: list[Reason]) -> Reason:
     return msgspec.structs.replace(bearer, dependents=tuple(others))
 
 
+def _with_containers(reasons: tuple[Reason, ...], trial: Trial) -> Iterator[Reason]:
+    """The reasons of the examinations, then what failed while it was measured: of a check that did both, one reason."""
+    found = list(_folded(reason for reason in _of_containers(trial) if reason.exit_code))
+    for reason in reasons:
+        again = next((one for one in found if reason.subject and _is_of_one_check(one, reason)), None)
+        if again:
+            found.remove(again)
+        yield _again(reason, again) if again else reason
+    known = {(reason.image, check) for reason in reasons for check in reason.dependents}
+    yield from (reason for reason in found if (reason.image, reason.subject) not in known)
+
+
+def _is_of_one_check(one: Reason, other: Reason) -> bool:
+    return (one.image, one.subject, one.kind) == (other.image, other.subject, other.kind)
+
+
+def _again(reason: Reason, again: Reason) -> Reason:
+    told = again.message.partition(": ")[0]
+    return msgspec.structs.replace(reason, message=f"{reason.message} (it {told}, too)")
+
+
+def _of_containers(trial: Trial) -> Iterator[Reason]:
+    """What failed in containers of a comparison. What shuts no gate has the exit code 0."""
+    yield from (_of_failed(trial, one) for one in failures.failed(trial.blocks))
+    yield from (_of_unanswered(trial, one) for one in failures.unanswered(trial.blocks))
+
+
+def _of_failed(trial: Trial, one: Failed) -> Reason:
+    reason = _of_result(trial.head if one.arm == HEAD else trial.base, one.result, one.broken)
+    said = one.arm != HEAD or bool(one.excused)
+    message = f"{one.told}: {reason.message}"
+    return msgspec.structs.replace(reason, message=message, exit_code=0 if said else reason.exit_code)
+
+
+def _of_unanswered(trial: Trial, one: Unanswered) -> Reason:
+    said = one.arm != HEAD or bool(one.excused)
+    return _reason(
+        trial.head if one.arm == HEAD else trial.base,
+        one.failure.kind,
+        "",
+        f"{one.told}: {one.failure.what}",
+        remedy=one.failure.remedy,
+        exit_code=0 if said else one.failure.exit_code,
+    )
+
+
 _UNDECIDED = (INCONCLUSIVE, NOT_COMPARABLE, NEW)
 """Verdicts on a metric that say nothing of the change; with such alone nothing was compared."""
 
@@ -198,42 +253,24 @@ def _missing_results(image: ImageReport) -> Iterator[Reason]:
 
 
 def _bad_results(image: ImageReport) -> Iterator[Reason]:
-    broken = any(result.cause in _BROKEN for result in image.results if result.outcome in (FAILED, ERROR))
-    for result in image.results:
-        if result.outcome in (FAILED, ERROR):
-            yield _of_result(image, result, broken)
-        elif result.outcome not in (PASSED, SKIPPED):
-            yield _reason(image.name, "foreign", result.check, "its outcome is no word of ours", exit_code=4)
+    broken = failures.on_a_broken_gpu(image.results)
+    yield from (_of_result(image.name, result, broken) for result in image.results if failures.is_bad(result))
 
 
-_BROKEN = ("ecc-uncorrectable", "nvlink-error", "gpu-lost")
-"""Causes after which nothing that ran on this GPU can be held against the image."""
-
-
-def _of_result(image: ImageReport, result: CheckResult, broken: bool) -> Reason:
+def _of_result(image: str, result: CheckResult, broken: bool) -> Reason:
     """Why a check that did not pass shuts the gate, and whose fault that is."""
-    cause, kind = _blamed(result), result.kind or result.outcome
-    runner = cause.party == cuda_errors.RUNNER if cause else broken and _on_the_gpu(result)
+    if result.outcome not in (FAILED, ERROR):
+        return _reason(image, "foreign", result.check, "its outcome is no word of ours", exit_code=4)
+    cause, kind = failures.blamed(result), result.kind or result.outcome
     return _reason(
-        image.name,
+        image,
         cause.id if cause and kind != cuda_errors.NOT_MADE else kind,
         result.check,
         result.message or result.outcome,
         remedy=result.hint,
-        exit_code=3 if runner else 1,
+        exit_code=failures.RUNNERS if failures.by_the_runner(result, broken) else 1,
         cause=cause.id if cause else "",
     )
-
-
-def _blamed(result: CheckResult) -> cuda_errors.Cause | None:
-    """The cause of the result, if it is one that has a party to blame."""
-    cause = cuda_errors.CAUSES.get(result.cause)
-    return cause if cause and cause.party != cuda_errors.UNKNOWN else None
-
-
-def _on_the_gpu(result: CheckResult) -> bool:
-    """Whether the GPU had a part in it. A process that was killed cannot say."""
-    return result.used_gpu or result.kind in ("cuda-error", "timeout", "killed", "crash", "container-died")
 
 
 def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:

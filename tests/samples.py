@@ -266,6 +266,11 @@ def comparison(**changes: Any) -> Summary:
     return summary(report=report, verdict=ending)
 
 
+def flaky() -> Summary:
+    """Nothing changed, and a check of each image failed in some of its containers."""
+    return summary(report=comparison(trial=trials.flaky()).report)
+
+
 def all_samples() -> dict[str, Summary]:
     """Every kind of ending a reader may meet, by name."""
     return {
@@ -275,4 +280,5 @@ def all_samples() -> dict[str, Summary]:
         "cpu_build": cpu_build(),
         "not_pulled": not_pulled(),
         "comparison": comparison(),
+        "flaky": flaky(),
     }

@@ -13,7 +13,7 @@ import pytest
 
 from ci_gpu import catalogue, engines, guest, telemetry, trial, verdict
 from ci_gpu.job import Job
-from ci_gpu.model import Host, ImageReport, Policy, PulledImage, RunReport, Trial
+from ci_gpu.model import Host, ImageReport, MetricRule, Policy, PulledImage, RunReport, Trial, Verdict
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Gpu, Metric
 from ci_gpu.reports import _trial as words
 from tests.needs import program
@@ -25,6 +25,12 @@ if mark:
     if os.path.exists(mark):
         raise ImportError("words of the image's own")
     open(mark, "w").close()
+starts = os.environ.get("STARTS")
+if starts:
+    with open(starts, "a") as kept:
+        kept.write("*")
+    if str(os.path.getsize(starts)) == os.environ["BREAKS_AT"]:
+        raise ImportError("words of the image's own")
 __version__ = "2.0"
 class version: cuda = None
 class cuda:
@@ -132,10 +138,14 @@ def verdicts(found: Trial) -> dict[str, str]:
 
 
 def exit_code(found: Trial, head: ImageReport) -> int:
+    return judged(found, head).exit_code
+
+
+def judged(found: Trial, head: ImageReport) -> Verdict:
     report = RunReport(
         version="1", created="", device="cpu", gpus="none", engine="local", host=Host(), images=(head,), trial=found
     )
-    return verdict.judge(report).exit_code
+    return verdict.judge(report)
 
 
 SAME = {"RATE": "100", "BYTES": "4096"}
@@ -293,7 +303,7 @@ def test_an_image_that_gives_no_answer_any_more_has_no_words_in_why(conduct, tmp
 
     assert found.refused in ("the head gave no answer: torch-broken", "the base gave no answer: torch-broken")
     assert all("words of the image" not in block.invalid for block in found.blocks)
-    assert exit_code(found, head) == 3
+    assert exit_code(found, head) == 4, "it is the image that gives none"
 
 
 @pytest.mark.parametrize(
@@ -458,3 +468,200 @@ def test_size_and_start_are_shown_and_block_nothing(conduct) -> None:
     (start,) = (one for one in found.metrics if one.metric == "image.import/torch")
 
     assert (start.unit, start.gated, start.margin) == ("s", False, 0.1)
+
+
+FLAKY = '''
+import os
+from ci_gpu.payload import Fail, Metric, Skip
+
+def turn():
+    """How often the check was made in this image, this time counted; the first is the examination."""
+    with open(os.environ["TURNS"], "a") as turns:
+        turns.write("*")
+    return str(os.path.getsize(os.environ["TURNS"]))
+
+def check_flaky(device):
+    """A rate that is the same in both arms, where it is told."""
+    now = turn()
+    if now in os.environ.get("FAILS", "").split():
+        raise Fail("the product is off by 3 %, seen at turn " + now, cause=os.environ["CAUSE"])
+    if now in os.environ.get("RAISES", "").split():
+        raise ValueError("no such algorithm")
+    if now in os.environ.get("ENDS", "").split():
+        os._exit(7)
+    if now in os.environ.get("SKIPS", "").split():
+        raise Skip("not today")
+    yield Metric("rate", "m/s", "higher", tuple(100 * (1 + share / 1000) for share in range(5)))
+
+def check_steady(device):
+    """A time that is the same in both arms."""
+    yield Metric("time", "ms", "lower", (1.0, 1.01, 1.02))
+'''
+
+
+@pytest.fixture
+def flaky(conduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A whole trial in which a check is made in turns, of which some fail in the base or in the head."""
+    monkeypatch.setattr("tests.test_trial.CHECKS", FLAKY)
+    monkeypatch.setattr(trial, "REST_SECONDS", 0)
+
+    def flaky(base: dict[str, str], head: dict[str, str], **design: object) -> tuple[Trial, ImageReport]:
+        arms = [
+            {"TURNS": str(tmp_path / f"turns-{name}"), "CAUSE": "", **turns}
+            for name, turns in (("base", base), ("head", head))
+        ]
+        found, report, _ = conduct(*arms, **design)
+        return found, report
+
+    return flaky
+
+
+def rate(found: Trial) -> tuple[str, str]:
+    (one,) = (metric for metric in found.metrics if metric.metric == "speed.flaky/rate")
+    return one.verdict, one.reason
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("turns", "kind", "said"),
+    [
+        (
+            {"FAILS": "3 5"},
+            "wrong",
+            "failed in 2 of 6 containers of the head: the product is off by 3 %, seen at turn 3",
+        ),
+        (
+            {"FAILS": "7"},
+            "wrong",
+            "failed in 1 of 6 containers of the head: the product is off by 3 %, seen at turn 7",
+        ),
+        (
+            {"RAISES": "2 4 6"},
+            "exception",
+            "had an error in 3 of 6 containers of the head: ValueError: no such algorithm",
+        ),
+        ({"ENDS": "2"}, "", "had an error in 1 of 6 containers of the head: "),
+    ],
+    ids=["fails", "fails at last", "raises", "dies"],
+)
+def test_a_check_that_fails_in_some_containers_of_the_head_is_red_and_counted(
+    flaky, turns: dict[str, str], kind: str, said: str
+) -> None:
+    """It passed its examination, and what was left of its samples looked unchanged."""
+    found, head = flaky({}, turns)
+    (reason,) = (verdict_ := judged(found, head)).reasons
+
+    assert head.results[0].outcome == "passed"
+    assert (verdict_.exit_code, verdict_.advice) == (1, ())
+    assert (reason.image, reason.subject) == ("head", "speed.flaky")
+    assert reason.message.startswith(said)
+    assert reason.kind == (kind or reason.kind)
+    assert rate(found) == ("inconclusive", f"its check {said.partition(':')[0]}")
+    assert verdicts(found)["speed.steady/time"] == "unchanged"
+
+
+@pytest.mark.attack
+def test_a_check_that_fails_in_some_containers_of_the_base_is_said_and_its_metric_proves_nothing(flaky) -> None:
+    found, head = flaky({"FAILS": "3 5"}, {})
+    (advice,) = judged(found, head).advice
+
+    assert exit_code(found, head) == 0
+    assert (advice.image, advice.subject, advice.exit_code) == ("base", "speed.flaky", 0)
+    assert advice.message.startswith("failed in 2 of 6 containers of the base: the product is off by 3 %")
+    assert rate(found) == ("inconclusive", "its check failed in 2 of 6 containers of the base")
+    assert exit_code(msgspec.structs.replace(found, policy=Policy(inconclusive="fail")), head) == 1
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("inconclusive", "code"), [("warn", 3), ("fail", 1)])
+def test_a_base_that_fails_everything_is_no_base_to_be_green_against(flaky, inconclusive: str, code: int) -> None:
+    """Its metrics were called new."""
+    policy = Policy(inconclusive=inconclusive, rules=(("speed.steady/*", MetricRule(gate=False)),))
+    found, head = flaky({"FAILS": "1 2 3 4 5 6 7"}, {}, policy=policy)
+
+    assert rate(found) == ("inconclusive", "its check failed in 6 of 6 containers of the base")
+    assert exit_code(found, head) == code
+    assert [one.subject for one in judged(found, head).advice] == ["speed.flaky"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("inconclusive", ["warn", "fail"])
+def test_a_comparison_in_which_nothing_gates_is_not_green(flaky, inconclusive: str) -> None:
+    policy = Policy(inconclusive=inconclusive, rules=(("*", MetricRule(gate=False)),))
+    found, head = flaky({}, {}, policy=policy)
+    (reason,) = judged(found, head).reasons
+
+    assert set(verdicts(found).values()) == {"unchanged"}
+    assert (reason.exit_code, reason.kind) == (3, "nothing-compared")
+
+
+def test_what_fails_in_a_container_that_the_machine_spoiled_is_said_and_held_against_nobody(
+    flaky, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled = []
+
+    def throttles(_: object) -> str:
+        turns = tmp_path / "turns-head"
+        if spoiled or turns.stat().st_size != 3:
+            return ""
+        spoiled.append(True)
+        return "the GPU throttled: hw-slowdown"
+
+    monkeypatch.setattr(telemetry, "spoiled", throttles)
+    found, head = flaky({}, {"FAILS": "3"})
+    (advice,) = judged(found, head).advice
+
+    assert advice.message.startswith(
+        "failed in 1 container of the head that the machine spoiled (the GPU throttled: hw-slowdown): the product"
+    )
+    assert (exit_code(found, head), rate(found)[0]) == (0, "unchanged")
+
+
+def test_a_gpu_that_fails_once_is_said_and_its_pair_measured_again(flaky) -> None:
+    found, head = flaky({}, {"FAILS": "3", "CAUSE": "gpu-computes-wrong"})
+    (advice,) = judged(found, head).advice
+
+    assert (advice.kind, advice.cause, advice.subject) == ("gpu-computes-wrong", "gpu-computes-wrong", "speed.flaky")
+    assert advice.message.startswith("failed in 1 container of the head that the machine spoiled (")
+    assert (exit_code(found, head), rate(found)[0]) == (0, "unchanged")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("arm", "code"), [("head", 4), ("base", 0)])
+def test_a_container_that_gave_no_answer_is_not_forgotten_for_the_next_one_that_did(
+    flaky, tmp_path: Path, arm: str, code: int
+) -> None:
+    once = {"STARTS": str(tmp_path / "starts"), "BREAKS_AT": "3"}
+    found, head = flaky(*({arm: once}.get(each, {}) for each in ("base", "head")))
+    (told,) = judged(found, head).reasons if arm == "head" else judged(found, head).advice
+
+    assert exit_code(found, head) == code
+    assert (told.kind, told.image, told.subject) == ("torch-broken", arm, "")
+    assert told.message.startswith(f"gave no answer in 1 of 7 containers of the {arm}: ")
+    assert rate(found)[0] == "unchanged"
+
+
+@pytest.mark.attack
+def test_a_check_that_is_skipped_in_some_containers_proves_nothing(flaky) -> None:
+    """It could skip where it is slow."""
+    found, _ = flaky({}, {"SKIPS": "3 5"})
+
+    assert rate(found) == ("inconclusive", "its check was skipped in 2 of 6 containers of the head")
+
+
+def test_a_check_that_fails_in_every_container_of_the_head_is_one_reason_beside_the_metric_that_it_lost(flaky) -> None:
+    found, head = flaky({}, {"FAILS": "2 3 4 5 6 7"})
+    reasons = judged(found, head).reasons
+
+    assert [(one.kind, one.subject) for one in reasons] == [("wrong", "speed.flaky"), ("missing", "speed.flaky/rate")]
+    assert reasons[0].message.startswith("failed in 6 of 6 containers of the head: ")
+    assert rate(found)[1].endswith("; its check failed in 6 of 6 containers of the head")
+
+
+def test_a_check_that_failed_its_examination_too_is_one_reason_with_both(flaky) -> None:
+    found, head = flaky({}, {"FAILS": "1 2 3 4 5 6 7"})
+    failed, _missing = judged(found, head).reasons
+
+    assert failed.message == (
+        "the product is off by 3 %, seen at turn 1 (it failed in 6 of 6 containers of the head, too)"
+    )

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gpu.model import (
+    Block,
     Comparison,
     Failure,
     Host,
@@ -793,6 +794,111 @@ def test_a_base_that_could_not_be_examined_leaves_the_promise_of_a_comparison_op
     report = msgspec.structs.replace(REPORT, images=(image(result()), gone), trial=trial)
 
     assert judge(report).exit_code == 3
+
+
+def block(*results: CheckResult, arm: str = "head", pair: int = 1, **fields: Any) -> Block:
+    return Block(pair=pair, arm=arm, results=results, **fields)
+
+
+def measured(*blocks: Block, head: ImageReport | None = None, metrics: tuple[Comparison, ...] = ()) -> Verdict:
+    images = (head or image(result())), image(result(), name="base")
+    trial = Trial(base="base", head="image", blocks=blocks, metrics=metrics or (ONE_UNCHANGED,))
+    return judge(msgspec.structs.replace(REPORT, images=images, trial=trial))
+
+
+WRONG = result(outcome="failed", message="off by 3 %", hint="look at the build")
+SILENT = Failure(kind="torch-broken", exit_code=4, what="import torch ended", remedy="look at the log")
+FULL = Failure(kind="no-space", exit_code=3, what="the disk is full")
+
+CONTAINERS = {
+    "fails once": ((block(WRONG), block(result(), pair=2)), 1, "failed"),
+    "fails always": ((block(WRONG), block(WRONG, pair=2)), 1, "failed"),
+    "an error": ((block(result(outcome="error", kind="timeout")),), 1, "timeout"),
+    "no outcome": ((block(result(outcome="zzz")),), 4, "foreign"),
+    "a cause of the image's": ((block(result(outcome="error", cause="no-kernel-image")),), 1, "no-kernel-image"),
+    "a cause of the runner's, and it counts": ((block(result(outcome="error", cause="gpu-busy")),), 3, "gpu-busy"),
+    "its pair does not count": ((block(WRONG, invalid="the base gave no answer"),), 1, "failed"),
+    "beside the runner's fault": (
+        (block(WRONG, result("a.b", "error", cause="gpu-busy"), invalid="the runner's fault"),),
+        1,
+        "failed",
+    ),
+    "no answer": ((block(invalid="no answer", failure=SILENT),), 4, "torch-broken"),
+}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("blocks", "code", "kind"), CONTAINERS.values(), ids=CONTAINERS)
+def test_what_fails_in_a_container_of_the_head_shuts_the_gate(blocks: tuple[Block, ...], code: int, kind: str) -> None:
+    found = measured(*blocks)
+
+    assert (found.exit_code, kinds(found)) == (code, [kind])
+    assert {reason.image for reason in found.reasons} == {"image"}
+
+
+@pytest.mark.parametrize(("blocks", "code", "kind"), CONTAINERS.values(), ids=CONTAINERS)
+def test_what_fails_in_a_container_of_the_base_is_said_and_shuts_nothing(
+    blocks: tuple[Block, ...], code: int, kind: str
+) -> None:
+    found = measured(*(msgspec.structs.replace(each, arm="base") for each in blocks))
+
+    assert (found.exit_code, found.reasons) == (0, ())
+    assert kind in [reason.kind for reason in found.advice]
+    assert {(reason.image, reason.exit_code) for reason in found.advice} == {("base", 0)}
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "kind"),
+    [
+        (block(WRONG, invalid="the GPU throttled", spoiled=True), "failed"),
+        (block(result(outcome="error", cause="gpu-busy"), invalid="the runner's fault"), "gpu-busy"),
+        (block(invalid="the head gave no answer: no-space", failure=FULL), "no-space"),
+        (block(invalid="the GPU throttled", spoiled=True, failure=SILENT), "torch-broken"),
+    ],
+    ids=["throttled", "the runner's", "no answer, the runner's", "no answer, throttled"],
+)
+def test_what_the_machine_spoiled_is_said_and_not_held_against_the_head(spoiled: Block, kind: str) -> None:
+    found = measured(spoiled, block(result()))
+
+    assert (found.exit_code, found.reasons) == (0, ())
+    assert [(one.kind, one.image, one.exit_code) for one in found.advice] == [(kind, "image", 0)]
+
+
+def test_the_reason_has_the_count_the_first_message_and_the_hint() -> None:
+    later = result(outcome="failed", message="off by 4 %")
+    (reason,) = measured(block(WRONG), block(later, pair=2), block(result(), pair=3)).reasons
+
+    assert (reason.subject, reason.remedy) == ("matmul.float32", "look at the build")
+    assert reason.message == "failed in 2 of 3 containers of the head: off by 3 %"
+
+
+def test_checks_that_one_cause_ended_are_one_reason() -> None:
+    ended = [result(check, "error", cause="no-kernel-image") for check in ("a.b", "c.d")]
+    (reason,) = measured(block(*ended)).reasons
+
+    assert (reason.subject, reason.dependents) == ("a.b", ("c.d",))
+
+
+def test_what_failed_its_examination_alike_is_one_reason_with_the_count() -> None:
+    (reason,) = measured(block(WRONG), head=image(WRONG)).reasons
+    assert reason.message == "off by 3 % (it failed in 1 of 1 container of the head, too)"
+
+    other = result(outcome="error", kind="timeout", message="too slow")
+    assert kinds(measured(block(other), head=image(WRONG))) == ["failed", "timeout"]
+
+
+def test_what_a_cause_of_the_examination_explains_is_not_told_again() -> None:
+    ended = [result(check, "error", cause="no-kernel-image") for check in ("a.b", "c.d")]
+    (reason,) = measured(block(*ended[1:]), head=image(*ended)).reasons
+
+    assert (reason.subject, reason.dependents) == ("a.b", ("c.d",))
+
+
+def test_containers_that_were_read_from_a_file_are_judged_alike() -> None:
+    trial = Trial(base="base", head="image", blocks=(block(WRONG), block(failure=SILENT)), metrics=(ONE_UNCHANGED,))
+    report = msgspec.structs.replace(REPORT, images=(image(result()),), trial=trial)
+
+    assert judge(msgspec.json.decode(msgspec.json.encode(report), type=RunReport)) == judge(report)
 
 
 def test_the_first_of_the_metrics_in_doubt_tells_why() -> None:

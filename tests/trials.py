@@ -6,6 +6,8 @@ import math
 import statistics
 from typing import Any
 
+import msgspec
+
 from ci_gpu.model import Block, Comparison, Policy, Trial
 from ci_gpu.payload.wire import CheckResult, GpuState, Metric, Telemetry
 
@@ -70,6 +72,42 @@ def trial(**changes: Any) -> Trial:
     return Trial(**{**fields, **changes})
 
 
+def flaky() -> Trial:
+    """Two pairs of one metric: the softmax fails once in the head, the copy in both containers of the base."""
+    names = ("matmul.bfloat16", "softmax.float32", "copy.device")
+    blocks = tuple(msgspec.structs.replace(each, results=_failing(each, names)) for each in _blocks() if each.pair < 3)
+    same = {"pairs": 2, "change": None, "low": None, "high": None, "p": None}
+    softmax, copy = (f"its check {told} of 2 containers of the" for told in ("failed in 1", "had an error in 2"))
+    metrics = (
+        comparison(verdict="unchanged", **{**same, "head": 690.0, "change": 0.0, "low": -0.001, "high": 0.001}),
+        comparison(
+            metric="softmax.float32/forward", unit="µs", better="lower", base=118.4, head=118.3,
+            verdict="inconclusive", reason=f"{softmax} head", **{**same, "pairs": 1},
+        ),
+        comparison(
+            metric="copy.device/bandwidth", unit="GB/s", base=None, head=2609.0,
+            verdict="inconclusive", reason=f"{copy} base", **{**same, "pairs": 0},
+        ),
+    )  # fmt: skip
+    return trial(order=ORDER[:4], blocks=blocks, metrics=metrics)
+
+
+def _failing(block: Block, names: tuple[str, ...]) -> tuple[CheckResult, ...]:
+    failing = {
+        ("head", 2): CheckResult(
+            "softmax.float32",
+            "failed",
+            message="the sum of a row is 1.03",
+            hint="look at the build",
+            log="fallback kernel",
+        ),
+        ("base", 1): CheckResult("copy.device", "error", message="no such stream", kind="exception"),
+        ("base", 2): CheckResult("copy.device", "error", message="no such stream", kind="exception"),
+    }
+    bad = failing.get((block.arm, block.pair))
+    return tuple(bad if bad and bad.check == one.check else one for one in block.results if one.check in names)
+
+
 def block(**changes: Any) -> Block:
     """The first process of the base."""
     return Block(**{"pair": 1, "arm": "base", "results": _results(1, "base"), **changes})
@@ -114,6 +152,7 @@ def _block(place: int, pair: int, arm: str, *, hot: bool = False) -> Block:
         control=(0.0101, 0.0101 + 0.00001 * (place % 3), 0.0102),
         telemetry=(_telemetry(place, hot=hot),),
         invalid=f"the GPU {UUID} throttled: hw-thermal-slowdown" if hot else "",
+        spoiled=hot,
     )
 
 

@@ -6,8 +6,9 @@ of the logarithms is taken (what changes the whole machine cancels), and over th
     regressed      worse by the margin or more, and not by chance (Holm over the gated metrics); or beyond a bound
     improved       the mirror image of it
     unchanged      the change is shown to be smaller than the margin (two one-sided tests)
-    inconclusive   neither; the reason says why, and ``pairs_needed`` what it would take
-    new, missing   only the head, only the base has it
+    inconclusive   neither; the reason says why, and ``pairs_needed`` what it would take; or its check failed in some of
+                   the containers, so that the rest of them would be a choice
+    new, missing   only the head, only the base has it (where the base failed, it is inconclusive)
     not-comparable the two measured different things
 
 There are two looks, after six pairs and after twelve. What the first calls regressed is provisional; at the last one
@@ -23,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu.compare import failures
 from ci_gpu.compare.clocks import balanced
 from ci_gpu.compare.effects import FIRST_LOOK, FLOOR, PROVISIONAL, Effect, rule
 from ci_gpu.compare.margins import beyond_bounds, margin, rule_of
@@ -72,7 +74,19 @@ def compare(
             fields = _timed(effects[reading.metric], chances[reading.metric], family, final)
         judged.append(_comparison(reading, policy, fields))
     believed = balanced(judged, blocks) if final else judged  # more pairs may yet balance the clocks
-    return tuple(_bounded(each, policy) for each in believed)
+    lost = failures.lost(blocks)
+    return tuple(_bounded(_of_all(each, lost), policy) for each in believed)
+
+
+def _of_all(comparison: Comparison, lost: dict[str, str]) -> Comparison:
+    """Where a check failed in some of its containers, the others prove nothing good; what they prove bad stays."""
+    reason = lost.get(comparison.metric.partition("/")[0])
+    if not reason:
+        return comparison
+    if comparison.verdict in (UNCHANGED, IMPROVED, NEW):
+        return msgspec.structs.replace(comparison, verdict=INCONCLUSIVE, reason=reason, pairs_needed=0)
+    told = "; ".join(filter(None, (comparison.reason, reason)))
+    return msgspec.structs.replace(comparison, reason=told, pairs_needed=0)
 
 
 def unclear(comparisons: Iterable[Comparison]) -> frozenset[str]:

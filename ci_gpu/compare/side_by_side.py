@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ci_gpu.compare import compare, withdrawn
+from ci_gpu.compare.failures import is_bad, tells_of_failure
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import Block, ImageReport, Policy, RunReport, Trial
 
@@ -31,13 +32,19 @@ def side_by_side(base: RunReport, head: RunReport, policy: Policy) -> RunReport:
 
 
 def _blocks(report: RunReport, arm: str) -> tuple[Block, ...]:
-    """The processes that measured the image of this report, numbered anew."""
-    measured = report.trial.blocks if report.trial else ()
-    found = [block for block in measured if block.arm == "head" and not block.invalid]
-    found = found or [Block(pair=1, arm=arm, results=_image(report).results)]
+    """The processes that measured the image of this report, numbered anew; behind them those that only failed."""
+    measured = [block for block in (report.trial.blocks if report.trial else ()) if block.arm == "head"]
+    found = [block for block in measured if not block.invalid] or [_examined(report, arm)]
+    found += [block for block in measured if block.invalid and tells_of_failure(block)]
     return tuple(
         msgspec.structs.replace(block, pair=pair, arm=arm, control=()) for pair, block in enumerate(found, start=1)
     )
+
+
+def _examined(report: RunReport, arm: str) -> Block:
+    """The examination as a process. What the head fails in it, its image tells."""
+    results = _image(report).results
+    return Block(pair=1, arm=arm, results=results if arm == "base" else tuple(r for r in results if not is_bad(r)))
 
 
 def _image(report: RunReport) -> ImageReport:

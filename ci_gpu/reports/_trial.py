@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Sequence
 
 import msgspec
 
+from ci_gpu.compare import failures
 from ci_gpu.environment_diff import Difference, diff
 from ci_gpu.model import (
     IMPROVED,
@@ -24,6 +26,7 @@ from ci_gpu.model import (
     Summary,
     Trial,
 )
+from ci_gpu.payload.wire import ERROR, SKIPPED, CheckResult
 from ci_gpu.reports import _words
 from ci_gpu.statistics import MOST_PAIRS
 
@@ -33,13 +36,16 @@ VERDICTS = (REGRESSED, MISSING, INCONCLUSIVE, NOT_COMPARABLE, IMPROVED, NEW, UNC
 BASE, HEAD = "base", "head"
 LETTERS = {BASE: "A", HEAD: "B"}
 
+ANSWER = "container.answer"
+"""Stands for what is missing where a container gave no answer."""
+
 ADVICE = {
     REGRESSED: "Look at what differs between the two images, and run again: a true regression comes back. "
     "If the change is wanted, take the new image as the baseline, or set a larger min-effect for this metric.",
     MISSING: "The base image gave this metric and the head did not. See why its check gave none; if it was dropped "
     "on purpose, take the new image as the baseline.",
-    INCONCLUSIVE: "Nothing is known yet, neither good nor bad. Run more pairs, or use a quieter machine: "
-    "no other work on it, fixed clocks, cool.",
+    INCONCLUSIVE: "Nothing is known yet, neither good nor bad. Where its check failed, mend that first. Else run more "
+    "pairs, or use a quieter machine: no other work on it, fixed clocks, cool.",
     NOT_COMPARABLE: "The two images measured different things under one name. "
     "Compare again once both have the same version of the check.",
     IMPROVED: "Nothing to do. Take the new image as the baseline, so that the gain is kept.",
@@ -90,6 +96,19 @@ def say(word: str) -> str:
 
 def headline(trial: Trial) -> str:
     """The comparison in half a sentence."""
+    return " and ".join(filter(None, (_failed(trial), _compared(trial))))
+
+
+def _failed(trial: Trial) -> str:
+    """What failed in containers of the head and is held against it."""
+    checks = {one.result.check for one in failures.failed(trial.blocks) if not is_said(one)}
+    silent = [one.times for one in failures.unanswered(trial.blocks) if not is_said(one)]
+    told = [f"{_words.plural(len(checks), 'check')} failed when measured"] if checks else []
+    told += [f"{_words.plural(sum(silent), 'container')} without an answer"] if silent else []
+    return " and ".join(told)
+
+
+def _compared(trial: Trial) -> str:
     if trial.refused:
         return "nothing was concluded"
     if not trial.metrics:
@@ -190,6 +209,34 @@ def differences(report: RunReport) -> tuple[Difference, ...]:
     return diff(images[trial.base], images[trial.head])
 
 
+def containers(trial: Trial) -> tuple[CheckResult, ...]:
+    """What failed in single containers as results of checks, each with its count; skipped where it is only said."""
+    found = [
+        dataclasses.replace(
+            one.result,
+            outcome=SKIPPED if is_said(one) else one.result.outcome,
+            message=f"{one.told}: {one.result.message or one.result.outcome}",
+            metrics=(),
+        )
+        for one in failures.failed(trial.blocks)
+    ]
+    return tuple(found) + tuple(
+        CheckResult(
+            ANSWER,
+            SKIPPED if is_said(one) else ERROR,
+            message=f"{one.told}: {one.failure.what}",
+            hint=one.failure.remedy,
+            kind=one.failure.kind,
+        )
+        for one in failures.unanswered(trial.blocks)
+    )
+
+
+def is_said(one: failures.Failed | failures.Unanswered) -> bool:
+    """Whether it is said and held against nobody: the base's, and what the machine spoiled."""
+    return one.arm != HEAD or bool(one.excused)
+
+
 def processes(trial: Trial) -> dict[str, dict[str, list[Dot]]]:
     """One dot a process, by metric and arm, in the order of the run; what is no finite number is left out."""
     found: dict[str, dict[str, list[Dot]]] = {}
@@ -204,7 +251,8 @@ def processes(trial: Trial) -> dict[str, dict[str, list[Dot]]]:
 
 def told(reason: Reason, report: RunReport) -> bool:
     """Whether a reason of the verdict is one of the comparison's rows, which say more than it does."""
-    return report.trial is not None and any(reason.subject == one.metric for one in report.trial.metrics)
+    rows = report.trial.metrics if report.trial else ()
+    return any((reason.subject, reason.kind) == (one.metric, one.verdict) for one in rows)
 
 
 def other_reasons(summary: Summary) -> tuple[Reason, ...]:

@@ -57,9 +57,11 @@ def _suite(index: int, image: ImageReport, report: RunReport) -> TestSuite:
 
 
 def _compared(trial: Trial, report: RunReport) -> TestSuite:
-    """One test a gated metric. Where nothing was concluded, that is an error of its own."""
+    """One test a gated metric, and one a way in which a check failed in containers. Where nothing was concluded, that
+    is an error of its own.
+    """
     rows = [one for one in _trial.ordered(trial.metrics) if one.gated]
-    results = [_row(one, trial) for one in rows]
+    results = [*_trial.containers(trial), *(_row(one, trial) for one in rows)]
     if trial.refused:
         results.insert(0, CheckResult(REFUSED, ERROR, message=trial.refused, kind="refused"))
     cpu = "[NO GPU WAS CHECKED] " if _words.notice(report) else ""
@@ -170,7 +172,7 @@ def _metrics(image: ImageReport) -> dict[str, str]:
 def _log(image: ImageReport, summary: Summary) -> str:
     """What the suite printed: our notice and notes, then the end of the image's own output."""
     notes = [f"{result.check}: {note}" for result in image.results for note in result.notes[:50]]
-    advice = [f"{one.subject}: {one.message}" for one in summary.verdict.advice if one.image == image.name]
+    advice = [f"{one.subject or one.kind}: {one.message}" for one in summary.verdict.advice if one.image == image.name]
     head = [_words.notice(summary.report), _words.tally(_words.rows(image)), *advice[:50], *notes]
     text = "\n".join([_text.line(line) for line in head if line] + [_text.tail(image.log, _LOG)])
     # GitLab takes files from the workspace that such a line names.

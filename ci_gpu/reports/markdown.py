@@ -95,6 +95,10 @@ def _trial_sections(summary: Summary, trial: Trial) -> Iterator[_Section]:
         CLOCKS: _markdown_trial.clocks(trial, summary.report.device),
     }
     yield from (_Section(rank, text) for rank, text in texts.items() if text)
+    for result in _trial.containers(trial):
+        if result.log:
+            body = f"{code(result.check, NAME)} {code(result.message)}\n\n{fence(result.log, 4_000)}"
+            yield _Section(LOGS, details("Log of the first container in which a check failed", body))
 
 
 def _head(summary: Summary) -> str:
@@ -123,9 +127,10 @@ def _reasons(summary: Summary, most: int = 20) -> str:
 
 def _advice(summary: Summary, most: int = 20) -> str:
     advice = summary.verdict.advice
-    lines = ["**Advice on bounds**", ""]
+    lines = ["**Advice**", ""]
     lines += [
-        f"- **{code(one.subject, NAME)}** in {code(one.image, NAME)}: {code(one.message)}" for one in advice[:most]
+        f"- **{code(one.subject or one.kind, NAME)}** in {code(one.image, NAME)}: {code(one.message)}"
+        for one in advice[:most]
     ]
     if len(advice) > most:
         lines.append(f"- and {len(advice) - most} more, in the JSON report")

@@ -53,8 +53,8 @@ def _reasons(summary: Summary) -> Iterator[str]:
 def _advice(summary: Summary) -> Iterator[str]:
     advice = summary.verdict.advice
     for one in advice[:SHOWN]:
-        yield from _wrapped("advice", f"{one.subject}: {one.message}")
-    yield from _more(len(advice) - SHOWN, "bound")
+        yield from _wrapped("advice", f"{one.subject or one.kind}: {one.message}")
+    yield from _more(len(advice) - SHOWN, "warning")
 
 
 def render_rich(summary: Summary) -> Text:
@@ -174,7 +174,7 @@ def _result(reason: Reason, summary: Summary) -> CheckResult:
     """The result that a reason speaks of; an empty one if it speaks of none."""
     images = (image for image in summary.report.images if image.name == reason.image)
     found = (result for image in images for result in image.results if result.check == reason.subject)
-    return next(found, CheckResult(reason.subject, ""))
+    return next((result for result in found if result.outcome != PASSED), CheckResult(reason.subject, ""))
 
 
 def _last(summary: Summary) -> list[str]:

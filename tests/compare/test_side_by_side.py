@@ -143,3 +143,34 @@ def test_a_report_without_an_image_is_told() -> None:
         side_by_side(report(memory(1.0)), msgspec.structs.replace(report(), images=()), Policy())
     assert raised.value.why == "the run ended before any image was examined"
     assert raised.value.remedy == "compare two reports of runs that examined one image each"
+
+
+@pytest.mark.attack
+def test_what_failed_while_an_image_was_measured_is_not_left_in_its_file() -> None:
+    """Also of a block that counts for nothing: its pair was measured again, and nothing of it would be seen."""
+    measured = samples.comparison().report
+    assert measured.trial is not None
+    wrong = paired.block("head", 1, outcome="failed", invalid="the base gave no answer: torch-broken")
+    blocks = (wrong, *paired.noisy(3))
+    run = msgspec.structs.replace(measured, trial=msgspec.structs.replace(measured.trial, blocks=blocks))
+    found = side_by_side(run, run, Policy())
+    ended = judge(found)
+
+    assert [(arm, pair) for arm, pair, _ in numbered(run)] == [(a, p) for a in ("base", "head") for p in (1, 2, 3, 4)]
+    assert [(one.image, one.subject) for one in ended.reasons if one.kind == "failed"] == [
+        (samples.trials.BASE, "suite.one")
+    ]
+    assert [(one.image, one.subject) for one in ended.advice] == [
+        (found.trial.base if found.trial else "", "suite.one")
+    ]
+
+
+def test_what_a_plain_run_fails_is_told_once_of_the_head_and_said_of_the_base() -> None:
+    wrong = samples.check_result(outcome="failed", message="off by 3 %", metrics=())
+    failing = samples.run_report(images=(samples.image_report(results=(wrong,), planned=(wrong.check,)),))
+    good = report(memory(1.0), created="2026-11-22T00:00:00Z")
+    head, base = judge(side_by_side(good, failing, Policy())), judge(side_by_side(failing, good, Policy()))
+
+    assert [one.message for one in head.reasons if one.subject == wrong.check] == ["off by 3 %"]
+    assert [one.message for one in base.advice] == ["failed in 1 of 1 container of the base: off by 3 %"]
+    assert verdicts(failing, good) == {"peak": "inconclusive"}
