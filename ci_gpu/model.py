@@ -268,12 +268,16 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """Two images measured in turn on one machine. ``base`` and ``head`` are names of the report's images.
 
     ``refused`` says why nothing was concluded at all: a shared GPU, no block without throttling, a control that drifts.
+    ``order``, ``metrics``, ``control`` and ``refused`` follow from the rest (`compare.judged`), and of a file are not
+    believed.
     """
 
     base: str
     head: str
     order: str = ""  # of the blocks: "ABBABABA", A the base
     policy: Policy = Policy()
+    first: int = 6  # pairs before the first look
+    machines: tuple[str, ...] = ()  # of base and head, where they were not measured in turn but compared afterwards
     blocks: tuple[Block, ...] = ()
     metrics: tuple[Comparison, ...] = ()
     control: Comparison | None = None
@@ -389,8 +393,13 @@ class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The one argument of every report. ``series`` is what the history knows of the metrics, for their trends."""
+    """The one argument of every report. ``series`` is what the history knows of the metrics, for their trends.
+
+    ``caveats`` stand before everything else: where the report is from, and what in its file was not believed. They are
+    words of ours alone.
+    """
 
     report: RunReport
     verdict: Verdict
+    caveats: tuple[str, ...] = ()
     series: tuple[Series, ...] = ()

@@ -220,7 +220,8 @@ def _compare(
     """Head and base in turn; where one of them could not be examined, there is nothing to measure."""
     head, base = images
     if head.failure or base.failure:
-        return Trial(base=base.name, head=head.name, policy=wish.policy, refused="an image could not be examined")
+        why = "an image could not be examined"
+        return Trial(base=base.name, head=head.name, policy=wish.policy, first=wish.pairs, refused=why)
     design = trial.Design(
         pairs=wish.pairs,
         most=2 * wish.pairs,

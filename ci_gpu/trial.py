@@ -18,10 +18,11 @@ import msgspec
 
 from ci_gpu import guest, telemetry
 from ci_gpu.catalogue import CheckInfo
-from ci_gpu.compare import compare, control, unclear, withdrawn
+from ci_gpu.compare import compare, unclear
+from ci_gpu.compare.judged import judged
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.compare.readings import of_the_image
-from ci_gpu.model import INCONCLUSIVE, Block, Failure, ImageReport, Policy, Trial
+from ci_gpu.model import Block, Failure, ImageReport, Policy, Trial
 from ci_gpu.payload.control import CODE, COMPILED
 from ci_gpu.payload.cuda_errors import CAUSES, RUNNER
 from ci_gpu.payload.timing import SLOWDOWN
@@ -69,7 +70,7 @@ class Arms(msgspec.Struct, frozen=True, kw_only=True):
 
 def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
     """Measure both images in pairs, extend what is not clear, and compare."""
-    trial = Trial(base=arms.base_report.name, head=arms.head_report.name, policy=design.policy)
+    trial = Trial(base=arms.base_report.name, head=arms.head_report.name, policy=design.policy, first=design.pairs)
     checks = _measured(arms)
     design = msgspec.structs.replace(design, gpus=_measured_on(arms, checks, design.gpus))
     refused = "" if checks else "neither image has a check that measures"
@@ -81,7 +82,7 @@ def conduct(arms: Arms, design: Design, watch: Watch) -> Trial:
     doubtful = _checks_of(unclear(compare(blocks, design.policy, final=False, first=design.pairs)), checks)
     if doubtful and not blocks[-1].invalid:  # a machine that spoiled the last pairs is not asked for more
         blocks += _pairs(arms, design, doubtful, range(design.pairs + 1, design.most + 1), watch)
-    return _judged(trial, blocks, design)
+    return judged(msgspec.structs.replace(trial, blocks=blocks))
 
 
 def _require_units(report: ImageReport, policy: Policy) -> None:
@@ -91,20 +92,6 @@ def _require_units(report: ImageReport, policy: Policy) -> None:
         rule = rule_of(name, policy)
         if rule.gate:
             beyond_bounds(name, metric.unit, 1.0, rule)
-
-
-def _judged(trial: Trial, blocks: tuple[Block, ...], design: Design) -> Trial:
-    drift = control(blocks)
-    metrics = compare(blocks, design.policy, first=design.pairs)
-    refused = drift.reason if drift and drift.verdict == INCONCLUSIVE else _all_spoiled(blocks)
-    if refused:
-        metrics = withdrawn(metrics, refused)
-    order = "".join("A" if block.arm == "base" else "B" for block in blocks)
-    return msgspec.structs.replace(trial, order=order, blocks=blocks, metrics=metrics, control=drift, refused=refused)
-
-
-def _all_spoiled(blocks: Sequence[Block]) -> str:
-    return blocks[0].invalid if all(block.invalid for block in blocks) else ""
 
 
 def _measured(arms: Arms) -> tuple[CheckInfo, ...]:

@@ -275,6 +275,8 @@ def test_two_interpreters_are_compared_without_a_container(tmp_path: Path) -> No
     assert (trial["base"], trial["head"]) == ("local", sys.executable)
     assert re.fullmatch("(AB|BA){2}", trial["order"]), "drawn for each pair"
     assert {one["metric"]: one["verdict"] for one in trial["metrics"]}["steady.count/count"] == "unchanged"
+    _, again, _ = ci_gpu("report", "run.json", "--format", "json", cwd=tmp_path)
+    assert json.loads(again) == json.loads((tmp_path / "run.json").read_text())
 
 
 def test_a_bound_holds_in_a_plain_run_and_in_its_file(tmp_path: Path) -> None:

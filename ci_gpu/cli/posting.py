@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ci_gpu.model import Summary
 
 
-def post(summary: Summary, when: str, key: str | None) -> tuple[str, str]:
+def post(summary: Summary, when: str, key: str | None, *, from_file: bool = False) -> tuple[str, str]:
     """Post if asked to; returns the action's outputs comment-pending and comment-url."""
     if when == "never":
         return "false", ""
@@ -19,7 +19,7 @@ def post(summary: Summary, when: str, key: str | None) -> tuple[str, str]:
     from ci_gpu.reports import printable
 
     token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
-    outcome = github.post(summary, env=os.environ, token=token, when=when, key=key or "")
+    outcome = github.post(summary, env=os.environ, token=token, when=when, key=key or "", from_file=from_file)
     if outcome.message:
         click.echo(printable(outcome.message), err=True)
     return ("true" if outcome.pending else "false"), outcome.url

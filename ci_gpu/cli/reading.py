@@ -57,9 +57,9 @@ def comment(run_json: Path, key: str | None, auto: bool) -> int:
     """Post a run.json on its pull request: no GPU is needed, and nothing of the image is run.
 
     Repository and pull request come from the workflow's event, never from the file. The token is read from
-    CI_GPU_GITHUB_TOKEN or GITHUB_TOKEN.
+    CI_GPU_GITHUB_TOKEN or GITHUB_TOKEN. On a fork's pull request the comment says first that it is not verified.
     """
-    posting.post(summary_of(run_json), "auto" if auto else "always", key)
+    posting.post(summary_of(run_json), "auto" if auto else "always", key, from_file=True)
     return 0
 
 
@@ -84,9 +84,7 @@ def _show(summary: Summary, name: str, output: Path | None) -> None:
 
 
 def summary_of(path: Path) -> Summary:
-    """A run.json read back; its verdict is made anew, never taken from the file."""
-    from ci_gpu import verdict
-    from ci_gpu.model import Summary
+    """A run.json read back; comparison and verdict are made anew, never taken from the file."""
     from ci_gpu.reports import json as json_report
 
     try:
@@ -95,5 +93,4 @@ def summary_of(path: Path) -> Summary:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}", why="it is not there", remedy="ci-gpu run --json makes one"
         ) from error
-    read = json_report.parse(data)
-    return Summary(report=read, verdict=verdict.judge(read))
+    return json_report.read(data)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from ci_gpu.compare import compare, withdrawn
 from ci_gpu.compare.failures import is_bad, tells_of_failure
+from ci_gpu.compare.judged import judged
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import Block, ImageReport, Policy, RunReport, Trial
 
@@ -21,14 +21,9 @@ def side_by_side(base: RunReport, head: RunReport, policy: Policy) -> RunReport:
     """
     blocks = (*_blocks(base, "base"), *_blocks(head, "head"))
     images = _image(head), msgspec.structs.replace(_image(base), name=_name(base, _image(head).name))
-    refused = _different(base, head)
-    metrics = compare(blocks, policy)
-    if refused:
-        metrics = withdrawn(metrics, refused)
-    trial = Trial(
-        base=images[1].name, head=images[0].name, policy=policy, blocks=blocks, metrics=metrics, refused=refused
-    )
-    return msgspec.structs.replace(head, images=images, trial=trial)
+    machines = _machine(base), _machine(head)
+    trial = Trial(base=images[1].name, head=images[0].name, policy=policy, machines=machines, blocks=blocks)
+    return msgspec.structs.replace(head, images=images, trial=judged(trial))
 
 
 def _blocks(report: RunReport, arm: str) -> tuple[Block, ...]:
@@ -63,15 +58,8 @@ def _name(base: RunReport, head: str) -> str:
     return f"{name} ({base.created})" if name == head else name
 
 
-def _different(base: RunReport, head: RunReport) -> str:
-    """Why times of these two runs cannot be compared; empty if they can."""
-    machines = [_machine(report) for report in (base, head)]
-    if machines[0] == machines[1]:
-        return ""
-    return f"measured on different machines: {machines[0]} and {machines[1]}"
-
-
 def _machine(report: RunReport) -> str:
+    """Times of two runs can be compared where this is the same."""
     environment = _image(report).environment
     gpus = (environment.gpus if environment else ()) or report.host.gpus
     seen = ", ".join(gpu.uuid for gpu in gpus) if report.device == "cuda" else environment.cpu if environment else ""

@@ -11,6 +11,8 @@ from ci_gpu.errors import ConfigError, GitHubError
 from ci_gpu.model import Summary
 from ci_gpu.reports import markdown
 
+FORK = "This was reported by a fork's run, not verified: outcomes, samples and policy are what that run said."
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a comment. ``pending``: it was not posted, and a run with more rights should."""
@@ -20,8 +22,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-def post(summary: Summary, *, env: Mapping[str, str], token: str, when: str, key: str) -> Outcome:
-    """Post the summary on the pull request of this workflow run.
+def post(
+    summary: Summary, *, env: Mapping[str, str], token: str, when: str, key: str, from_file: bool = False
+) -> Outcome:
+    """Post the summary on the pull request of this workflow run. ``from_file``: another run may have measured it.
 
     ``when`` is ``auto``, where a refusal of GitHub's never decides anything: the image is judged by itself, and the
     comment is pending; or ``always``.
@@ -31,7 +35,7 @@ def post(summary: Summary, *, env: Mapping[str, str], token: str, when: str, key
         ConfigError: there is no token, or no pull request, and ``when`` is ``always``.
     """
     try:
-        return _post(summary, env, token, key or _default_key(env))
+        return _post(summary, env, token, key or _default_key(env), from_file)
     except (GitHubError, ConfigError) as error:
         if when == "always":
             raise
@@ -39,7 +43,7 @@ def post(summary: Summary, *, env: Mapping[str, str], token: str, when: str, key
         return Outcome(pending=True, message=f"no comment was posted: {error.what}{remedy}")
 
 
-def _post(summary: Summary, env: Mapping[str, str], token: str, key: str) -> Outcome:
+def _post(summary: Summary, env: Mapping[str, str], token: str, key: str, from_file: bool) -> Outcome:
     from ci_gpu.github import api, comment, event
 
     if not token:
@@ -56,14 +60,20 @@ def _post(summary: Summary, env: Mapping[str, str], token: str, key: str) -> Out
                 why="the event is about none, or its head has moved on",
                 remedy="nothing, if that is so; the step summary has it all",
             )
+        told = _of_a_fork(summary) if from_file and target.fork else summary
         published = comment.publish(
             client,
             repository=target.repository,
             number=target.number,
             key=key,
-            render=lambda budget: markdown.render(summary, budget),
+            render=lambda budget: markdown.render(told, budget),
         )
     return Outcome(pending=False, url=published.url, message=f"comment {published.action}: {published.url}")
+
+
+def _of_a_fork(summary: Summary) -> Summary:
+    """Whoever opens a pull request writes the workflow that made its report, and can upload any."""
+    return msgspec.structs.replace(summary, caveats=(FORK, *summary.caveats))
 
 
 def _default_key(env: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Mapping
 
-from ci_gpu import misread, verdict
+from ci_gpu import misread
 from ci_gpu.history import ndjson
 from ci_gpu.history.formats import github_action_benchmark, pytest_benchmark
 from ci_gpu.history.record import Record, record, run_name
@@ -36,8 +36,7 @@ def records(data: bytes, source: str, *, salt: str, env: Mapping[str, str], pull
 
 def of_report(data: bytes, source: str, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:
     """The record of a run.json."""
-    report = json_report.parse(data, source)
-    return of_run(Summary(report=report, verdict=verdict.judge(report)), salt=salt, env=env, pull=pull)
+    return of_run(json_report.read(data, source), salt=salt, env=env, pull=pull)
 
 
 def of_run(summary: Summary, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:

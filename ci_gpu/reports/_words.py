@@ -22,8 +22,13 @@ _CONCLUSIONS = {
 
 
 def notice(report: RunReport) -> str:
-    """What has to be the first line of every report; empty if a GPU was used."""
+    """That no GPU was checked; empty if one was used."""
     return NO_GPU if report.device != "cuda" else ""
+
+
+def notices(summary: Summary) -> tuple[str, ...]:
+    """What stands before everything else in every report, a paragraph each; words of ours alone."""
+    return tuple(filter(None, (*summary.caveats, notice(summary.report))))
 
 
 def rows(image: ImageReport) -> tuple[CheckResult, ...]:

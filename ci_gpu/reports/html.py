@@ -20,6 +20,7 @@ def render(summary: Summary) -> str:
     """The page. Whatever the template puts out is cleaned and escaped on its way (`_page`)."""
     made = _page.environment()
     made.globals.update(signs=SIGNS, strip=_plot.strip, spread=_spread, ordered=_ordered, notice=_words.notice)
+    made.globals.update(notices=_words.notices)
     made.globals.update(told=_trial, plot=_strip, clocks=_clocks, percent=_percent, differences=_differences)
     template = made.get_template(_TEMPLATE)
     return template.render(summary=summary, report=summary.report, verdict=summary.verdict, words=_words)

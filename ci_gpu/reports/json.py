@@ -1,7 +1,8 @@
 """``run.json``: the whole report, the counts and the verdict; and the way back, which trusts none of it.
 
 The JSON Schema is published as ``docs/report.schema.json``. The baseline of the next run is such a file, and the
-workflow that posts comments reads one that a pull request made: `parse` takes it as hostile.
+workflow that posts comments reads one that a pull request made: `parse` takes it as hostile, and `read` shows of what
+it concludes nothing that its samples do not give.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from ci_gpu import misread
+from ci_gpu.compare.judged import differing, judged
+from ci_gpu.compare.readings import BASE, HEAD
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import MAX_PATTERN, MAX_RULES, SCHEMA, RunReport, Summary, Verdict
-from ci_gpu.payload.wire import OUTCOMES
+from ci_gpu.model import MAX_PATTERN, MAX_RULES, SCHEMA, Block, Failure, ImageReport, RunReport, Summary, Trial, Verdict
+from ci_gpu.payload.wire import OUTCOMES, CheckResult
 from ci_gpu.reports import _words
+from ci_gpu.verdict import judge
 
 SUFFIX = ".json"
 
@@ -27,6 +31,9 @@ MAX_BYTES = 32 << 20
 MAX_TEXT = 200_000  # characters in any one text
 MAX_ITEMS = 100_000  # items in any one list
 MAX_IMAGES, MAX_CHECKS = 100, 5_000  # in a report, and of one image
+MAX_METRICS, MAX_PAIRS = 10_000, 100  # in a comparison, and before its first look
+MAX_SECONDS, MAX_CLOCK = 1e6, 1e6  # of a call of the control, and MHz
+FAILURE_CODES = (1, 2, 3, 4, 5)
 CHECK = r"^[a-z0-9_]+\.[a-z0-9_]+$"
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
@@ -45,7 +52,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(RunReport, frozen=True, kw_only=True):
-    """A run of ci-gpu. ``notice`` is there only where no GPU was checked."""
+    """A run of ci-gpu. ``notice`` is there only where no GPU was checked, or not all of a file was believed."""
 
     notice: str = ""
     counts: Counts
@@ -59,7 +66,7 @@ class _Version(msgspec.Struct):
 
 def render(summary: Summary) -> str:
     """The document in ASCII, indented, its keys always in the same order."""
-    report, notice = summary.report, _words.notice(summary.report)
+    report, notice = summary.report, " ".join(_words.notices(summary))
     document = {"notice": notice} if notice else {}
     document |= _fields(report)
     document["counts"] = msgspec.to_builtins(_counts(report))
@@ -84,8 +91,43 @@ def schema() -> dict[str, Any]:
     return {"$schema": SCHEMA_ID, "title": "run.json of ci-gpu", **document}
 
 
+def read(text: str | bytes, source: str = "the report") -> Summary:
+    """A ``run.json`` as it may be shown: its comparison is computed from its samples, and the verdict from that.
+
+    Where the file concludes something else, ``caveats`` say so. That is no error: another release, or somebody who
+    forged it, would keep a regression from being shown by it.
+
+    Raises:
+        ConfigError: as of `parse`; or nothing can be computed from it.
+    """
+    report = parse(text, source)
+    if report.trial is None:
+        return Summary(report=report, verdict=judge(report))
+    try:
+        found = judged(report.trial)
+    except ConfigError as error:
+        raise _impossible(source, error.what) from error
+    recomputed = msgspec.structs.replace(report, trial=found)
+    return Summary(report=recomputed, verdict=judge(recomputed), caveats=tuple(_caveats(report.trial, found)))
+
+
+def _caveats(stated: Trial, found: Trial) -> Iterator[str]:
+    metrics, whole = differing(stated, found)
+    parts = [_words.plural(metrics, "metric")] if metrics else []
+    parts += ["the comparison as a whole"] if whole else []
+    if parts:
+        yield (
+            f"The file of this run concludes something else than its samples give ({', '.join(parts)}): "
+            "what is shown is computed from the samples. Another release wrote it, or somebody changed it."
+        )
+
+
+def _impossible(source: str, fault: str) -> ConfigError:
+    return misread.error(misread.REPORT, source, f"it holds what no run can have written: {fault}")
+
+
 def parse(text: str | bytes, source: str = "the report") -> RunReport:
-    """Read a ``run.json`` back. Its verdict is not even looked at: judge the report anew.
+    """What a ``run.json`` says, conclusions of its own included: `read` makes those anew.
 
     Raises:
         ConfigError: it is too big, no JSON, of another schema version, or holds what no run can have written
@@ -101,7 +143,7 @@ def parse(text: str | bytes, source: str = "the report") -> RunReport:
         raise misread.of_json(misread.REPORT, source, error) from error
     fault = next(_faults(report), "")
     if fault:
-        raise misread.error(misread.REPORT, source, f"it holds what no run can have written: {fault}")
+        raise _impossible(source, fault)
     return report
 
 
@@ -126,18 +168,62 @@ def _faults(report: RunReport) -> Iterator[str]:
     if len(report.images) > MAX_IMAGES:
         yield f"{len(report.images)} images"
     for image in report.images:
-        if max(len(image.planned), len(image.results)) > MAX_CHECKS:
-            yield f"an image with more than {MAX_CHECKS} checks"
-        checks = (*image.planned, *(result.check for result in image.results))
-        yield from ("a check id that is none" for check in checks if not re.fullmatch(CHECK[1:-1], check))
-        for result in image.results:
-            if result.outcome not in OUTCOMES:
-                yield f"an outcome that is none of {', '.join(OUTCOMES)}"
-            if result.seconds < 0:
-                yield "a check that took less than no time"
-        for _, metric in image.metrics():
-            if metric.better not in ("higher", "lower"):
-                yield "a metric without a direction"
+        yield from _image_faults(image)
+    if report.trial:
+        yield from _trial_faults(report.trial, [image.name for image in report.images])
+
+
+def _image_faults(image: ImageReport) -> Iterator[str]:
+    if max(len(image.planned), len(image.results)) > MAX_CHECKS:
+        yield f"an image with more than {MAX_CHECKS} checks"
+    yield from ("a check id that is none" for check in image.planned if not re.fullmatch(CHECK[1:-1], check))
+    yield from _result_faults(image.results)
+    yield from _failure_faults(image.failure)
+
+
+def _failure_faults(failure: Failure | None) -> Iterator[str]:
+    if failure and failure.exit_code not in FAILURE_CODES:
+        yield "an image that could not be examined, with an exit code that is none for that"
+
+
+def _result_faults(results: Iterable[CheckResult]) -> Iterator[str]:
+    for result in results:
+        if not re.fullmatch(CHECK[1:-1], result.check):
+            yield "a check id that is none"
+        if result.outcome not in OUTCOMES:
+            yield f"an outcome that is none of {', '.join(OUTCOMES)}"
+        if result.seconds < 0:
+            yield "a check that took less than no time"
+        if any(metric.better not in ("higher", "lower") for metric in result.metrics):
+            yield "a metric without a direction"
+
+
+def _trial_faults(trial: Trial, images: list[str]) -> Iterator[str]:
+    """Numbers of pairs are bounded because a comparison takes the time of their square."""
+    if sorted(images) != sorted((trial.base, trial.head)):
+        yield "a comparison of other images than its two"
+    if not 2 <= trial.first <= MAX_PAIRS or len(trial.machines) not in (0, 2):
+        yield "a comparison that was not planned like that"
+    most = 2 * (MAX_PAIRS if trial.machines else trial.first)
+    valid = [(block.pair, block.arm) for block in trial.blocks if not block.invalid]
+    if len(valid) != len(set(valid)):
+        yield "two processes of one image in one pair"
+    if len({name for block in trial.blocks for name, _ in block.metrics()}) > MAX_METRICS:
+        yield f"a comparison of more than {MAX_METRICS} metrics"
+    for block in trial.blocks:
+        yield from _block_faults(block, most)
+
+
+def _block_faults(block: Block, most: int) -> Iterator[str]:
+    if block.arm not in (BASE, HEAD) or block.pair < 1 or (block.pair > most and not block.invalid):
+        yield "a process of no pair"
+    yield from _result_faults(block.results)
+    yield from _failure_faults(block.failure)
+    if not all(0 <= seconds <= MAX_SECONDS for seconds in block.control):
+        yield "a control that took no time that can be"
+    clocks = (state.sm_mhz or 0 for watched in block.telemetry for state in watched.states)
+    if not all(0 <= clock <= MAX_CLOCK for clock in clocks):
+        yield "a clock that no GPU has"
 
 
 def _policy_faults(report: RunReport) -> Iterator[str]:

@@ -38,7 +38,7 @@ def render(summary: Summary) -> str:
         root.append(_tidy(suite, _log(image, summary)))
     if summary.report.trial:
         suite = _compared(summary.report.trial, summary.report).build_xml_doc()
-        root.append(_tidy(suite, _words.notice(summary.report) or _trial.headline(summary.report.trial)))
+        root.append(_tidy(suite, _told(summary) or _trial.headline(summary.report.trial)))
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -173,10 +173,14 @@ def _log(image: ImageReport, summary: Summary) -> str:
     """What the suite printed: our notice and notes, then the end of the image's own output."""
     notes = [f"{result.check}: {note}" for result in image.results for note in result.notes[:50]]
     advice = [f"{one.subject or one.kind}: {one.message}" for one in summary.verdict.advice if one.image == image.name]
-    head = [_words.notice(summary.report), _words.tally(_words.rows(image)), *advice[:50], *notes]
+    head = [*_words.notices(summary), _words.tally(_words.rows(image)), *advice[:50], *notes]
     text = "\n".join([_text.line(line) for line in head if line] + [_text.tail(image.log, _LOG)])
     # GitLab takes files from the workspace that such a line names.
     return text.replace("[[ATTACHMENT", "[ [ATTACHMENT")
+
+
+def _told(summary: Summary) -> str:
+    return "\n".join(_words.notices(summary))
 
 
 def _tidy(suite: ElementTree.Element, log: str) -> ElementTree.Element:

@@ -111,8 +111,7 @@ def _head(summary: Summary) -> str:
     )
     if report.trial:
         headline += f"; {_trial.headline(report.trial)}"
-    notice = _words.notice(report)
-    return (f"**{notice}**\n\n" if notice else "") + headline + "\n"
+    return "".join(f"**{notice}**\n\n" for notice in _words.notices(summary)) + headline + "\n"
 
 
 def _reasons(summary: Summary, most: int = 20) -> str:

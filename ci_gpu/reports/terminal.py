@@ -31,7 +31,7 @@ _MARGIN = 9  # the longest of the four words, and a space
 def render(summary: Summary) -> str:
     """About ten lines where little is wrong."""
     report = summary.report
-    lines = [f"{_words.notice(report)}\n"] if _words.notice(report) else []
+    lines = [line for notice in _words.notices(summary) for line in (*textwrap.wrap(notice, WIDTH), "")]
     for image in report.images[:IMAGES]:
         lines += _image(image, summary)
     lines += _more(len(report.images) - IMAGES, "image")
@@ -65,7 +65,7 @@ def render_rich(summary: Summary) -> Text:
     for word, style in _STYLES.items():
         text.highlight_regex(rf"(?m)^{word.upper()}\b", style)
     text.highlight_regex(rf"(?m)^{UNSURE}\b", _STYLES[ERROR])
-    text.highlight_regex(r"^NO GPU WAS CHECKED.*", "bold yellow")
+    text.highlight_regex(r"(?m)^NO GPU WAS CHECKED.*", "bold yellow")
     return text
 
 
