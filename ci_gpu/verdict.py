@@ -36,7 +36,6 @@ Of a comparison the base only has to be measurable: what it fails, it failed bef
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from statistics import median
 
@@ -380,15 +379,15 @@ def _untouched_gpu(report: RunReport, image: ImageReport) -> Iterator[Reason]:
 
 def _impossible_metrics(image: ImageReport) -> Iterator[Reason]:
     for result, metric in image.metrics():
-        fault = _fault(metric)
+        fault = failures.fault(metric)
         if fault:
-            yield _reason(image.name, "impossible-metric", f"{result.check}/{metric.name}", fault)
+            yield _reason(image.name, failures.IMPOSSIBLE, f"{result.check}/{metric.name}", fault)
 
 
 def _beyond_bounds(report: RunReport, image: ImageReport, *, gate: bool) -> Iterator[Reason]:
     for name, metric in _metrics(image):
         rule = rule_of(name, report.policy)
-        if rule.gate == gate and not _fault(metric):
+        if rule.gate == gate and not failures.fault(metric):
             yield from _beyond_bound(image.name, name, metric, rule)
 
 
@@ -407,18 +406,6 @@ def _beyond_bound(image: str, name: str, metric: Metric, rule: MetricRule) -> It
     else:
         if broken:
             yield _reason(image, "beyond-bound", name, broken, remedy="the bound is in [metrics] of ci-gpu.toml")
-
-
-def _fault(metric: Metric) -> str:
-    """What is wrong with the samples; empty if they can be true."""
-    for sample in metric.samples:
-        if sample is None or not math.isfinite(sample):
-            return "a sample is not a finite number"
-        if sample < 0 or (sample == 0 and not metric.exact):
-            return f"a sample of {sample:g} {metric.unit} is not positive"
-        if metric.limit is not None and sample > metric.limit:
-            return f"a sample of {sample:g} {metric.unit} is beyond the physical limit of {metric.limit:g}"
-    return "" if metric.samples else "there are no samples"
 
 
 def _from_failure(image: str, failure: Failure) -> Reason:

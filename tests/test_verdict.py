@@ -823,6 +823,7 @@ CONTAINERS = {
         1,
         "failed",
     ),
+    "a sample that cannot be true": ((block(result(metrics=(metric(-1.0),))),), 1, "impossible-metric"),
     "no answer": ((block(invalid="no answer", failure=SILENT),), 4, "torch-broken"),
 }
 

@@ -80,7 +80,8 @@ def compare(
 
 def _of_all(comparison: Comparison, lost: dict[str, str]) -> Comparison:
     """Where a check failed in some of its containers, the others prove nothing good; what they prove bad stays."""
-    reason = lost.get(comparison.metric.partition("/")[0])
+    names = comparison.metric, comparison.metric.partition("/")[0]
+    reason = " and ".join(lost[name] for name in names if name in lost)
     if not reason:
         return comparison
     if comparison.verdict in (UNCHANGED, IMPROVED, NEW):

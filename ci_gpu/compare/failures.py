@@ -6,6 +6,7 @@ metrics are of the other four alone, so that they say nothing good of the image,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -13,10 +14,13 @@ import msgspec
 from ci_gpu.compare.readings import BASE, HEAD
 from ci_gpu.model import Block, Failure
 from ci_gpu.payload import cuda_errors
-from ci_gpu.payload.wire import FAILED, PASSED, SKIPPED, CheckResult
+from ci_gpu.payload.wire import FAILED, PASSED, SKIPPED, CheckResult, Metric
 
 BROKEN = ("ecc-uncorrectable", "nvlink-error", "gpu-lost")
 """Causes after which nothing that ran on this GPU can be held against the image."""
+
+IMPOSSIBLE = "impossible-metric"
+"""The kind of a metric with a sample that cannot be true."""
 
 RUNNERS = 3
 """The exit code of what is the runner's fault."""
@@ -63,7 +67,34 @@ def is_bad(result: CheckResult) -> bool:
 
 def tells_of_failure(block: Block) -> bool:
     """Whether anything failed in it."""
-    return block.failure is not None or any(map(is_bad, block.results))
+    return block.failure is not None or any(_bad(block))
+
+
+def _bad(block: Block) -> Iterator[CheckResult]:
+    """The results that are bad, and for each metric that cannot be true one under its name."""
+    for result in block.results:
+        if is_bad(result):
+            yield result
+        for metric in result.metrics if result.outcome == PASSED else ():
+            if fault(metric):
+                yield _impossible(result, metric)
+
+
+def _impossible(result: CheckResult, metric: Metric) -> CheckResult:
+    name = f"{result.check}/{metric.name}"
+    return CheckResult(name, FAILED, message=fault(metric), kind=IMPOSSIBLE, used_gpu=result.used_gpu)
+
+
+def fault(metric: Metric) -> str:
+    """What is wrong with the samples; empty if they can be true."""
+    for sample in metric.samples:
+        if sample is None or not math.isfinite(sample):
+            return "a sample is not a finite number"
+        if sample < 0 or (sample == 0 and not metric.exact):
+            return f"a sample of {sample:g} {metric.unit} is not positive"
+        if metric.limit is not None and sample > metric.limit:
+            return f"a sample of {sample:g} {metric.unit} is beyond the physical limit of {metric.limit:g}"
+    return "" if metric.samples else "there are no samples"
 
 
 def on_a_broken_gpu(results: Iterable[CheckResult]) -> bool:
@@ -97,7 +128,7 @@ def _failed(blocks: Sequence[Block], arm: str) -> Iterator[Failed]:
     groups: dict[tuple[str, ...], list[tuple[CheckResult, bool]]] = {}
     for block in blocks:
         broken = on_a_broken_gpu(block.results)
-        for result in filter(is_bad, block.results):
+        for result in _bad(block):
             excused = block.invalid if _is_excused(block, result, broken) else ""
             key = (result.check, result.outcome, result.kind, result.cause, excused)
             groups.setdefault(key, []).append((result, broken))
@@ -128,7 +159,7 @@ def _unanswered(blocks: Sequence[Block], arm: str) -> Iterator[Unanswered]:
 
 
 def lost(blocks: Sequence[Block]) -> dict[str, str]:
-    """Why the metrics of a check are not those of every container, by check: ours alone, no word is the image's.
+    """Why a metric is not that of every container, by check or metric: words of ours alone.
 
     A skip counts only where the same image made the check in another container.
     """
@@ -136,7 +167,8 @@ def lost(blocks: Sequence[Block]) -> dict[str, str]:
     counts = failed(valid)
     reasons: dict[str, list[str]] = {}
     for one in counts:
-        reasons.setdefault(one.result.check, []).append(f"its check {one.told}")
+        which = "it" if one.result.kind == IMPOSSIBLE else "its check"
+        reasons.setdefault(one.result.check, []).append(f"{which} {one.told}")
     for check, text in (found for arm in (HEAD, BASE) for found in _skipped(valid, arm)):
         reasons.setdefault(check, []).append(text)
     return {check: " and ".join(texts) for check, texts in reasons.items()}
@@ -153,7 +185,8 @@ def _skipped(blocks: Sequence[Block], arm: str) -> Iterator[tuple[str, str]]:
 
 
 def _made(block: Block, check: str) -> bool:
-    return any(result.check == check for result in block.results)
+    """``check`` may be the id of one of its metrics."""
+    return any(result.check == check.partition("/")[0] for result in block.results)
 
 
 def _containers(number: int) -> str:

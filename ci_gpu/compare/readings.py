@@ -66,8 +66,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 def read(blocks: Sequence[Block]) -> tuple[Reading, ...]:
     """Every metric that a valid block has, in the order in which they were first seen.
 
-    A metric with a sample that is missing, not finite or not positive (negative, for an exact one) is not there, nor is
-    one with a number that no instrument has.
+    A metric with a sample that is missing, not finite, not positive (negative, for an exact one) or beyond its physical
+    limit is not there, nor is one with a number that no instrument has.
     """
     valid = [block for block in blocks if not block.invalid]
     found = [(block, metric, value) for block in valid for metric, value in block.metrics() if _sound(value)]
@@ -84,11 +84,13 @@ def _arm(processes: list[tuple[int, Metric]]) -> Arm:
 
 
 def _sound(metric: Metric) -> bool:
-    return bool(metric.samples) and all(_possible(sample, metric.exact) for sample in metric.samples)
+    return bool(metric.samples) and all(_possible(sample, metric) for sample in metric.samples)
 
 
-def _possible(sample: float | None, exact: bool) -> bool:
-    return sample is not None and (1 / _LARGEST < sample < _LARGEST or (exact and sample == 0))
+def _possible(sample: float | None, metric: Metric) -> bool:
+    if sample is None or (metric.limit is not None and sample > metric.limit):
+        return False
+    return 1 / _LARGEST < sample < _LARGEST or (metric.exact and sample == 0)
 
 
 def of_the_image(image: PulledImage, environment: Environment | None) -> tuple[CheckResult, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
-from ci_gpu.compare.failures import is_bad, tells_of_failure
+from ci_gpu.compare.failures import fault, is_bad, tells_of_failure
 from ci_gpu.compare.judged import judged
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import Block, ImageReport, Policy, RunReport, Trial
+from ci_gpu.payload.wire import CheckResult
 
 
 def side_by_side(base: RunReport, head: RunReport, policy: Policy) -> RunReport:
@@ -37,9 +41,17 @@ def _blocks(report: RunReport, arm: str) -> tuple[Block, ...]:
 
 
 def _examined(report: RunReport, arm: str) -> Block:
-    """The examination as a process. What the head fails in it, its image tells."""
+    """The examination as a process. What fails in it, of the head its image tells."""
     results = _image(report).results
-    return Block(pair=1, arm=arm, results=results if arm == "base" else tuple(r for r in results if not is_bad(r)))
+    return Block(pair=1, arm=arm, results=results if arm == "base" else tuple(_sound(results)))
+
+
+def _sound(results: Iterable[CheckResult]) -> Iterator[CheckResult]:
+    """What did not fail, with the metrics that can be true."""
+    for result in results:
+        if not is_bad(result):
+            metrics = tuple(metric for metric in result.metrics if not fault(metric))
+            yield dataclasses.replace(result, metrics=metrics)
 
 
 def _image(report: RunReport) -> ImageReport:

@@ -185,3 +185,41 @@ def test_other_checks_are_as_they_were() -> None:
     (one,) = (each for each in compare([*paired.noisy(6), other], Policy()) if each.metric == paired.ID)
 
     assert one.verdict == "unchanged"
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        (None, "a sample is not a finite number"),
+        (-1.0, "a sample of -1 ms is not positive"),
+        (2.5, "a sample of 2.5 ms is beyond the physical limit of 2"),
+    ],
+)
+def test_a_sample_that_cannot_be_true_is_told_as_in_an_examination(sample: float | None, said: str) -> None:
+    blocks = [paired.block("head", pair, paired.metric(1.0, limit=2.0)) for pair in (1, 2)]
+    (one,) = failed([*blocks, paired.block("head", 3, paired.metric(1.0, sample, limit=2.0))])
+
+    assert (one.result.check, one.result.kind, one.result.message) == (paired.ID, "impossible-metric", said)
+    assert one.told == "failed in 1 of 3 containers of the head"
+
+
+@pytest.mark.attack
+def test_a_base_beyond_what_the_hardware_can_do_makes_no_head_slow() -> None:
+    def blocks(arm: str, value: float) -> list[Block]:
+        factors = [1 + noise for noise in paired.NOISE]
+        return [
+            paired.block(arm, pair, paired.metric(value * factor, unit="TFLOP/s", better="higher", limit=100.0))
+            for pair, factor in enumerate(factors, 1)
+        ]
+
+    assert paired.only([*blocks("base", 90.0), *blocks("head", 80.0)]).verdict == "regressed"
+    found = paired.only([*blocks("base", 120.0), *blocks("head", 80.0)])
+    assert (found.verdict, found.reason) == ("inconclusive", "it failed in 12 of 12 containers of the base")
+
+
+def test_another_metric_of_the_same_check_is_as_it_was() -> None:
+    blocks = [*paired.noisy(6), paired.block("head", 7, paired.metric(-1.0, name="other"), paired.metric(1.0))]
+    found = {one.metric: one.verdict for one in compare([*blocks, good("base", 7)], Policy())}
+
+    assert found == {paired.ID: "unchanged"}

@@ -174,3 +174,12 @@ def test_what_a_plain_run_fails_is_told_once_of_the_head_and_said_of_the_base() 
     assert [one.message for one in head.reasons if one.subject == wrong.check] == ["off by 3 %"]
     assert [one.message for one in base.advice] == ["failed in 1 of 1 container of the base: off by 3 %"]
     assert verdicts(failing, good) == {"peak": "inconclusive"}
+
+
+def test_a_sample_of_a_plain_run_that_cannot_be_true_is_told_once() -> None:
+    good, broken = report(memory(1.0)), report(memory(1.0), samples.metric(samples=(-1.0,)))
+    found = judge(side_by_side(good, broken, Policy()))
+
+    assert [one.message for one in found.reasons if one.kind == "impossible-metric"] == [
+        "a sample of -1 TFLOP/s is not positive"
+    ]
