@@ -171,18 +171,18 @@ def _of_one_cause(group: list[Reason]) -> Reason:
 
 def _with_containers(reasons: tuple[Reason, ...], trial: Trial) -> Iterator[Reason]:
     """The reasons of the examinations, then what failed while it was measured: of a check that did both, one reason."""
-    found = list(_folded(reason for reason in _of_containers(trial) if reason.exit_code))
+    found = tuple(_folded(reason for reason in _of_containers(trial) if reason.exit_code))
+    alike = {_way(one): one for one in reversed(found) if one.subject}
     for reason in reasons:
-        again = next((one for one in found if reason.subject and _is_of_one_check(one, reason)), None)
-        if again:
-            found.remove(again)
+        again = alike.get(_way(reason))
         yield _again(reason, again) if again else reason
+    told = {id(alike[_way(reason)]) for reason in reasons if _way(reason) in alike}
     known = {(reason.image, check) for reason in reasons for check in reason.dependents}
-    yield from (reason for reason in found if (reason.image, reason.subject) not in known)
+    yield from (one for one in found if id(one) not in told and (one.image, one.subject) not in known)
 
 
-def _is_of_one_check(one: Reason, other: Reason) -> bool:
-    return (one.image, one.subject, one.kind) == (other.image, other.subject, other.kind)
+def _way(reason: Reason) -> tuple[str, str, str]:
+    return reason.image, reason.subject, reason.kind
 
 
 def _again(reason: Reason, again: Reason) -> Reason:

@@ -7,6 +7,7 @@ metrics are of the other four alone, so that they say nothing good of the image,
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -132,10 +133,11 @@ def _failed(blocks: Sequence[Block], arm: str) -> Iterator[Failed]:
             excused = block.invalid if _is_excused(block, result, broken) else ""
             key = (result.check, result.outcome, result.kind, result.cause, excused)
             groups.setdefault(key, []).append((result, broken))
+    made = Counter(check for block in blocks if not block.spoiled for check in {r.check for r in block.results})
     for (check, *_, excused), found in groups.items():
         result, broken = found[0]
-        made = sum(not block.spoiled and _made(block, check) for block in blocks)
-        yield Failed(arm=arm, result=result, broken=broken, times=len(found), containers=made, excused=excused)
+        count = made[check.partition("/")[0]]
+        yield Failed(arm=arm, result=result, broken=broken, times=len(found), containers=count, excused=excused)
 
 
 def _is_excused(block: Block, result: CheckResult, broken: bool) -> bool:
@@ -182,11 +184,6 @@ def _skipped(blocks: Sequence[Block], arm: str) -> Iterator[tuple[str, str]]:
         if PASSED in words and SKIPPED in words:
             where = f"{words.count(SKIPPED)} of {_containers(len(words))} of the {arm}"
             yield check, f"its check was skipped in {where}"
-
-
-def _made(block: Block, check: str) -> bool:
-    """``check`` may be the id of one of its metrics."""
-    return any(result.check == check.partition("/")[0] for result in block.results)
 
 
 def _containers(number: int) -> str:

@@ -249,15 +249,11 @@ def processes(trial: Trial) -> dict[str, dict[str, list[Dot]]]:
     return found
 
 
-def told(reason: Reason, report: RunReport) -> bool:
-    """Whether a reason of the verdict is one of the comparison's rows, which say more than it does."""
-    rows = report.trial.metrics if report.trial else ()
-    return any((reason.subject, reason.kind) == (one.metric, one.verdict) for one in rows)
-
-
 def other_reasons(summary: Summary) -> tuple[Reason, ...]:
-    """The reasons that no row of the comparison tells."""
-    return tuple(reason for reason in summary.verdict.reasons if not told(reason, summary.report))
+    """The reasons that no row of the comparison tells: a row says more than the reason that is its verdict."""
+    trial = summary.report.trial
+    rows = {(one.metric, one.verdict) for one in trial.metrics} if trial else set()
+    return tuple(reason for reason in summary.verdict.reasons if (reason.subject, reason.kind) not in rows)
 
 
 def pairs(trial: Trial) -> int:

@@ -95,10 +95,12 @@ def _figures(one: Comparison) -> str:
 def _distinct(cases: Iterable[TestCase]) -> Iterator[TestCase]:
     """Consumers key on class and name: of two results under one name they would show only one."""
     seen: set[tuple[str, str]] = set()
+    numbers: dict[tuple[str, str], int] = {}
     for case in cases:
-        plain, number = case.name, 2
+        plain = case.name
         while (case.classname, case.name) in seen:
-            case.name, number = f"{plain} ({number})", number + 1
+            number = numbers[case.classname, plain] = numbers.get((case.classname, plain), 1) + 1
+            case.name = f"{plain} ({number})"
         seen.add((case.classname, case.name))
         yield case
 

@@ -143,3 +143,23 @@ def test_a_reason_with_the_name_of_a_metric_is_told_by_its_row_only_where_it_is_
     shut = samples.verdict(exit_code=1, conclusion="failure", reasons=(other,))
 
     assert _trial.other_reasons(replace(summary, verdict=shut)) == (other,)
+
+
+@pytest.mark.attack
+@pytest.mark.timeout(120)
+def test_a_foreign_file_full_of_failures_is_judged_and_shown_in_linear_time() -> None:
+    """Quadratic, the 40,000 would take a quarter of an hour; linear, it takes seconds on any machine."""
+    base = flaky("head", ())
+    trial = base.report.trial
+    assert trial is not None
+    ways = tuple(replace_kind(f"k{number}") for number in range(20_000))
+    checks = tuple(CheckResult(f"a.b{number}", "failed", message="no") for number in range(20_000))
+    found = judged(trial, (Block(pair=1, arm="head", results=ways + checks),), base.report)
+
+    assert len(found.verdict.reasons) == 40_000
+    for name in FORMATS:
+        assert reports.load(name).render(found)
+
+
+def replace_kind(kind: str) -> CheckResult:
+    return CheckResult(BROKEN.check, "failed", message="no", kind=kind)
