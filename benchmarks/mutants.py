@@ -58,6 +58,7 @@ TESTS = {
     "ci_gpu/payload/peaks.py": ("tests/payload/test_peaks.py",),
     "ci_gpu/payload/tags.py": ("tests/payload/test_tags.py",),
     "ci_gpu/verdict.py": ("tests/test_verdict.py", "tests/reports/test_advice.py"),
+    "ci_gpu/gpus.py": ("tests/test_verdict.py",),
     "ci_gpu/policy.py": ("tests/test_wish.py", "tests/compare/test_margins.py"),
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("__init__", "clocks", "effects", "margins", "noise")},
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("failures", "readings", "side_by_side")},

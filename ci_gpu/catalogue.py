@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+import contextlib
+import re
+from collections.abc import Iterable, Mapping
 from importlib import resources
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +17,8 @@ FIRST = ("compatibility", "autograd", "matmul", "cache")
 """The order of the families that have one: what explains the others comes first."""
 
 PREFIX = "check_"
+
+_MAX_SOURCE = 1 << 20  # bytes of one check file
 
 
 class CheckInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,50 @@ def builtin_sources() -> dict[str, str]:
     folder = resources.files("ci_gpu.payload.checks")
     files = (item for item in folder.iterdir() if item.name.endswith(".py") and item.name != "__init__.py")
     return {item.name.removesuffix(".py"): item.read_text("utf-8") for item in files}
+
+
+def check_infos(checks_dir: str) -> tuple[tuple[CheckInfo, ...], Mapping[str, str]]:
+    """All checks there are, with the sources of the user's own."""
+    sources = _user_sources(checks_dir)
+    return read({**builtin_sources(), **sources}), sources
+
+
+def known_ids(folders: Iterable[str], others: Iterable[str]) -> frozenset[str]:
+    """The ids of all checks, with those in these folders; of the other folders, those that can be read."""
+    found = {check.id for folder in ("", *folders) for check in check_infos(folder)[0]}
+    for folder in others:
+        with contextlib.suppress(ConfigError):  # a mistake in what is not examined is told where it is
+            found |= {check.id for check in check_infos(folder)[0]}
+    return frozenset(found)
+
+
+def _user_sources(checks_dir: str) -> dict[str, str]:
+    """The ``*.py`` of a folder of checks, by family; ours cannot be replaced by it."""
+    if not checks_dir:
+        return {}
+    files = sorted(Path(checks_dir).glob("*.py"))
+    if not files:
+        raise ConfigError(
+            f"--checks-dir {checks_dir!r} has no *.py file",
+            why="the folder does not exist, or is not the one with the checks",
+            remedy="give the folder that holds the files, each with functions check_<name>(device)",
+        )
+    for file in files:
+        _require_own_name(file)
+    return {file.stem: file.read_text("utf-8", errors="replace") for file in files}
+
+
+def _require_own_name(file: Path) -> None:
+    taken = file.stem in builtin_sources()
+    plain = file.is_file() and not file.is_symlink()  # a link in a pull request could name any file of the runner's
+    if taken or not plain or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or file.stat().st_size > _MAX_SOURCE:
+        raise ConfigError(
+            f"{file} cannot be a file of checks",
+            why="its name is one of ours"
+            if taken
+            else "it is a link, larger than 1 MiB, or its name is no lower-case Python name",
+            remedy="rename it: the name of the file is the family of its checks",
+        )
 
 
 def read(sources: dict[str, str]) -> tuple[CheckInfo, ...]:

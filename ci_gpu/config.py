@@ -6,7 +6,6 @@ two arrive here together as ``given``: click has merged them.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 import sys
@@ -20,7 +19,7 @@ from ci_gpu import catalogue, engines, policy
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.errors import ConfigError
 from ci_gpu.job import Limits
-from ci_gpu.model import REGISTRY, ImageRef, Policy, registry_host
+from ci_gpu.model import REGISTRY, ImageRef, Policy, first_registry, registry_host
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,8 +33,6 @@ LOCAL = "local"
 
 CREDENTIALS = ("registry", "registry-username")
 """Never taken from ci-gpu.toml: whoever can change the file would choose who gets the password."""
-
-_MAX_SOURCE = 1 << 20  # bytes of one check file
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
@@ -145,7 +142,7 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
         images = _without_image(given, document)
     chosen = tuple(_target(image, given, document) for image in images or tuple(named))
     _require_registry(chosen)
-    known = _known_checks((target.settings.checks_dir for target in chosen), named.values())
+    known = catalogue.known_ids((target.settings.checks_dir for target in chosen), _folders(named.values()))
     policy.require_known(document.get("metrics", {}), known)
     return chosen
 
@@ -153,15 +150,8 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | None
 def _with_registry(images: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings given, with the host that user and password are for; ci-gpu.toml has no part in it."""
     said = _merged(given)
-    host = str(said.get("registry", "")) or (_first_registry(images) if said.get("registry-username") else "")
+    host = str(said.get("registry", "")) or (first_registry(images) if said.get("registry-username") else "")
     return {**said, "registry": registry_host(host)}
-
-
-def _first_registry(images: tuple[str, ...]) -> str:
-    """That of the image that was named first; empty for a bare name, which may be one of ci-gpu.toml's."""
-    with contextlib.suppress(ConfigError):
-        return ImageRef.parse(images[0]).registry if images and "/" in images[0] else ""
-    return ""
 
 
 def _require_registry(chosen: tuple[Target, ...]) -> None:
@@ -173,13 +163,8 @@ def _require_registry(chosen: tuple[Target, ...]) -> None:
         )
 
 
-def _known_checks(folders: Iterable[str], tables: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """The checks of all images of the file: a rule may be for one that is not examined now."""
-    found = {check.id for folder in ("", *folders) for check in check_infos(folder)[0]}
-    for table in tables:
-        with contextlib.suppress(ConfigError):  # a mistake in what is not examined is told where it is
-            found |= {check.id for check in check_infos(str(table.get("checks-dir", "")))[0]}
-    return frozenset(found)
+def _folders(tables: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    return (str(table.get("checks-dir", "")) for table in tables)
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,7 +208,8 @@ def policy_of(file: Path | None, metrics: Callable[[], Iterable[str]] = tuple) -
         ConfigError: anything that cannot mean what it says.
     """
     document = _document(file)
-    known = _known_checks((), [document.get("run", {}), *document.get("images", {}).values()])
+    tables = [document.get("run", {}), *document.get("images", {}).values()]
+    known = catalogue.known_ids((), _folders(tables))
     policy.require_known(document.get("metrics", {}), known, metrics)
     return _policy(_settings(document.get("run", {})), document)
 
@@ -236,12 +222,6 @@ def _without_baseline(given: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key != "baseline"}
 
 
-def check_infos(checks_dir: str) -> tuple[tuple[CheckInfo, ...], Mapping[str, str]]:
-    """All checks there are, with the sources of the user's own."""
-    sources = _user_sources(checks_dir)
-    return catalogue.read({**catalogue.builtin_sources(), **sources}), sources
-
-
 def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -> Target:
     table = document.get("images", {}).get(image, {})
     merged = _merged(document.get("run", {}), table, given)
@@ -249,7 +229,7 @@ def _target(image: str, given: Mapping[str, Any], document: Mapping[str, Any]) -
     settings = _settings(merged)
     if settings.engine == LOCAL:
         settings = _interpreted(reference, settings, named=bool(settings.python and table and "image" not in table))
-    infos, sources = check_infos(settings.checks_dir)
+    infos, sources = catalogue.check_infos(settings.checks_dir)
     return Target(
         name=image,
         ref=None if settings.engine == LOCAL else ImageRef.parse(reference),
@@ -415,32 +395,3 @@ def _require_no_credentials(table: Mapping[str, Any]) -> None:
                 why="the file may be a pull request's, which would choose who gets the password",
                 remedy=f"say it with --{name}, in the environment {_variable(name)}, in the action {name}",
             )
-
-
-def _user_sources(checks_dir: str) -> dict[str, str]:
-    """The ``*.py`` of a folder of checks, by family; ours cannot be replaced by it."""
-    if not checks_dir:
-        return {}
-    files = sorted(Path(checks_dir).glob("*.py"))
-    if not files:
-        raise ConfigError(
-            f"--checks-dir {checks_dir!r} has no *.py file",
-            why="the folder does not exist, or is not the one with the checks",
-            remedy="give the folder that holds the files, each with functions check_<name>(device)",
-        )
-    for file in files:
-        _require_own_name(file)
-    return {file.stem: file.read_text("utf-8", errors="replace") for file in files}
-
-
-def _require_own_name(file: Path) -> None:
-    taken = file.stem in catalogue.builtin_sources()
-    plain = file.is_file() and not file.is_symlink()  # a link in a pull request could name any file of the runner's
-    if taken or not plain or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or file.stat().st_size > _MAX_SOURCE:
-        raise ConfigError(
-            f"{file} cannot be a file of checks",
-            why="its name is one of ours"
-            if taken
-            else "it is a link, larger than 1 MiB, or its name is no lower-case Python name",
-            remedy="rename it: the name of the file is the family of its checks",
-        )

@@ -9,8 +9,9 @@ What is measured and said inside the image is defined in `ci_gpu.payload.wire` a
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
@@ -86,6 +87,13 @@ class ImageRef(msgspec.Struct, frozen=True):
         return ImageRef(self.registry, self.repository, "", digest)
 
 
+def first_registry(images: tuple[str, ...]) -> str:
+    """That of the image that was named first; empty for a bare name, which may be one of ci-gpu.toml's."""
+    with contextlib.suppress(ConfigError):
+        return ImageRef.parse(images[0]).registry if images and "/" in images[0] else ""
+    return ""
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why an image could not be checked (to the end): a `CiGpuError` as a value."""
 
@@ -150,34 +158,6 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[Gpu, ...] = ()  # those that do not answer, too, with their error
     clocks: str = ""  # what the runner says of them, such as "locked:1980"
     signs: tuple[str, ...] = ()  # of a GPU of NVIDIA's: device nodes, the driver, an NVML that does not start
-
-
-def asked_for(gpus: Iterable[Gpu], words: Collection[str]) -> tuple[Gpu, ...]:
-    """The GPUs that are meant by ``all``, by indices or by UUIDs; by ``0:1`` the one with this MIG device."""
-    meant = {word.partition(":")[0] for word in words}
-    return tuple(gpu for gpu in gpus if "all" in meant or str(gpu.index) in meant or (gpu.uuid and gpu.uuid in meant))
-
-
-def wanted_gpus(gpus: str, host: Host) -> int:
-    """How many GPUs CUDA has to see at least inside an image in a run that asks for ``gpus``.
-
-    Beside whole GPUs no MIG device is promised, and where there are none, one: a driver before 570 enumerates one MIG
-    device and no whole GPU beside it, a newer one a MIG device of each GPU instance, which `--gpus` does not tell
-    (https://docs.nvidia.com/datacenter/tesla/mig-user-guide/mig-device-names.html). Nor is a GPU that is known to be
-    lost.
-    """
-    words = set(gpus.split(","))
-    cut = {name for gpu in host.gpus if gpu.mig for name in (str(gpu.index), gpu.uuid)}
-    named = {str(gpu.index) for gpu in host.gpus} if "all" in words else words
-    whole = {word for word in named if word not in cut and ":" not in word and not word.startswith("MIG-")}
-    if whole != named and _major(host.driver) < 570:
-        return 1
-    return max(1, len(whole) - sum(bool(gpu.error) for gpu in asked_for(host.gpus, words)))
-
-
-def _major(version: str) -> int:
-    found = re.match(r"[0-9]{1,6}", version)
-    return int(found[0]) if found else 0
 
 
 class MetricRule(msgspec.Struct, frozen=True, kw_only=True):

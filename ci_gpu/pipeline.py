@@ -31,6 +31,7 @@ from ci_gpu import (
 )
 from ci_gpu.choice import Chosen, choose
 from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
+from ci_gpu.gpus import wanted_gpus
 from ci_gpu.job import Job
 from ci_gpu.model import (
     Failure,
@@ -41,7 +42,6 @@ from ci_gpu.model import (
     RunReport,
     Summary,
     Trial,
-    wanted_gpus,
 )
 from ci_gpu.payload import tf32
 

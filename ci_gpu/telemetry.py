@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from ci_gpu import nvml
-from ci_gpu.model import asked_for
+from ci_gpu.gpus import asked_for
 from ci_gpu.payload.telemetry import PATIENCE, PERIOD, REASONS, Observation
 from ci_gpu.payload.wire import Gpu, Telemetry
 

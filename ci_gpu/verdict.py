@@ -41,6 +41,7 @@ from statistics import median
 
 import msgspec
 
+from ci_gpu import gpus
 from ci_gpu.compare import failures
 from ci_gpu.compare.failures import Failed, Unanswered
 from ci_gpu.compare.margins import beyond_bounds, pattern_of, rule_of
@@ -60,11 +61,9 @@ from ci_gpu.model import (
     RunReport,
     Trial,
     Verdict,
-    asked_for,
-    wanted_gpus,
 )
-from ci_gpu.payload import cuda_errors, drivers
-from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Environment, Gpu, Metric, NeedsGpu, NotHere
+from ci_gpu.payload import cuda_errors
+from ci_gpu.payload.wire import ERROR, FAILED, PASSED, SKIPPED, CheckResult, Gpu, Metric, NeedsGpu, NotHere
 
 _PRECEDENCE = (1, 4, 3)
 """Of several reasons the one that a retry on another runner cannot mend decides the exit code."""
@@ -275,13 +274,13 @@ def _of_result(image: str, result: CheckResult, broken: bool) -> Reason:
 def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     if report.device != "cuda" or _is_cpu_build(image):
         return  # a CPU build sees no GPU whatever the runner does: the checks say so, and it is the image's fault
-    inside, lost = image.environment, _lost(report, image)
-    seen, wanted = _seen(image), _wanted(report, inside)
+    inside, lost = image.environment, gpus.lost(report, image)
+    seen, wanted = _seen(image), gpus.wanted(report, inside)
     if lost:
         yield _of_lost(image, lost)
     if seen < wanted:
         error = inside.gpu_error if inside else ""
-        cause = _cause_of_missing(inside)
+        cause = gpus.cause_of_missing(inside)
         hidden_by_the_job = cause.id == "gpus-hidden" and report.engine == "local"  # whose variables are the job's
         refused = cause.party == cuda_errors.IMAGE and not hidden_by_the_job
         yield _reason(
@@ -290,32 +289,11 @@ def _missing_gpus(report: RunReport, image: ImageReport) -> Iterator[Reason]:
             "",
             f"{wanted} GPU{'s' * (wanted > 1)} asked for, {seen} seen inside the image"
             + (f": {error}" if error else "")
-            + f" ({_meaning(cause, inside)})",
+            + f" ({gpus.meaning(cause, inside)})",
             remedy=cause.remedy,
             exit_code=1 if refused else 3,
             cause=cause.id,
         )
-
-
-def _wanted(report: RunReport, inside: Environment | None) -> int:
-    """Where the host has no NVML, what was handed over is counted inside, beside a variable of the image's."""
-    wanted = wanted_gpus(report.gpus, report.host)
-    if report.engine == "local" or inside is None or not cuda_errors.hides_some(inside):
-        return wanted  # without a container the variable may be ours: CUDA is told of --gpus by it
-    return max(wanted, len(inside.handed))
-
-
-def _cause_of_missing(inside: Environment | None) -> cuda_errors.Cause:
-    if inside is None:
-        return cuda_errors.CAUSES["silent-gpus"]
-    return cuda_errors.fallen(inside) or cuda_errors.fewer(inside)
-
-
-def _lost(report: RunReport, image: ImageReport) -> tuple[Gpu, ...]:
-    """Those of the GPUs asked for that do not answer: by the host, or by the image where the host has no NVML."""
-    asked = asked_for(report.host.gpus, report.gpus.split(","))
-    inside = image.environment.lost if image.environment and not report.host.gpus else ()
-    return tuple(gpu for gpu in asked if gpu.error) or inside
 
 
 def _of_lost(image: ImageReport, lost: tuple[Gpu, ...]) -> Reason:
@@ -328,18 +306,6 @@ def _of_lost(image: ImageReport, lost: tuple[Gpu, ...]) -> Reason:
     )
     cause = fallen if fallen and fallen.party == cuda_errors.RUNNER else known
     return _reason(image.name, "gpu-lost", "", "; ".join(told), remedy=known.remedy, exit_code=3, cause=cause.id)
-
-
-def _meaning(cause: cuda_errors.Cause, inside: Environment | None) -> str:
-    """With the file and the variable that it came from, or the versions that do not go together."""
-    if inside and cause.id in ("stub-libcuda", "compat-mismatch", "compat-unsupported"):
-        path = inside.variables.get("LD_LIBRARY_PATH", "")
-        named = f": {inside.libcuda}" if inside.libcuda else ""
-        return f"{cause.meaning}{named}{f', by LD_LIBRARY_PATH={path}' if path else ''}"
-    if inside and cause.id == "driver-too-old" and inside.driver:
-        needed = drivers.needed(inside.torch_cuda)
-        return f"{cause.meaning}: it is {inside.driver}, and CUDA {inside.torch_cuda} needs {needed or 'a newer one'}"
-    return cause.meaning
 
 
 def _seen(image: ImageReport) -> int:

@@ -225,7 +225,7 @@ def test_the_readme_names_every_input_with_its_default() -> None:
 
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "examples/checks").glob("*.py")])
 def test_an_example_of_a_user_s_check_is_one(name: str) -> None:
-    infos, sources = config.check_infos(str(ROOT / "examples/checks"))
+    infos, sources = catalogue.check_infos(str(ROOT / "examples/checks"))
 
     assert name in sources
     assert [info.proves for info in infos if info.family == name]

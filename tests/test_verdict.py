@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ci_gpu.gpus import wanted_gpus
 from ci_gpu.model import (
     Block,
     Comparison,
@@ -23,7 +24,6 @@ from ci_gpu.model import (
     RunReport,
     Trial,
     Verdict,
-    wanted_gpus,
 )
 from ci_gpu.payload.wire import CheckResult, Environment, Gpu, Metric
 from ci_gpu.verdict import judge

@@ -14,9 +14,9 @@ from ci_gpu.errors import RunnerError
 @click.option("--checks-dir", metavar="DIR", envvar="CI_GPU_CHECKS_DIR", default="", help="List your own as well.")
 def checks(checks_dir: str) -> int:
     """List the checks, and what each proves."""
-    from ci_gpu import config
+    from ci_gpu import catalogue
 
-    infos, _ = config.check_infos(checks_dir)
+    infos, _ = catalogue.check_infos(checks_dir)
     width = max(len(info.id) for info in infos)
     for family in dict.fromkeys(info.family for info in infos):
         click.echo(click.style(family, bold=True))

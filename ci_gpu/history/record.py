@@ -19,8 +19,9 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu.gpus import asked_for
 from ci_gpu.history import medians
-from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial, asked_for
+from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial
 from ci_gpu.payload.wire import PASSED, Gpu
 
 FORMAT = 1
