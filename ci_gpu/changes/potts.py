@@ -88,7 +88,8 @@ def _walk_back(begun: Sequence[int]) -> tuple[int, ...]:
     return tuple(reversed(found))
 
 
-def _weighted_median(weighted: list[tuple[float, float]]) -> float:
+def weighted_median(weighted: list[tuple[float, float]]) -> float:
+    """Of values with their weights: where half of the weight lies below, in the middle between two if it is there."""
     weighted.sort()
     sums = list(accumulate(weight for _, weight in weighted))
     half = sums[-1] / 2
@@ -103,7 +104,7 @@ def _sized(values: Sequence[float], weights: Sequence[float], found: tuple[int, 
     while found:
         edges = (0, *found, len(values))
         levels = [
-            _weighted_median(list(zip(values[start:stop], weights[start:stop], strict=True)))
+            weighted_median(list(zip(values[start:stop], weights[start:stop], strict=True)))
             for start, stop in pairwise(edges)
         ]
         steps = [abs(right - left) for left, right in pairwise(levels)]

@@ -48,6 +48,11 @@ def test_one_of_five_new_points_may_be_back_and_two_may_not() -> None:
     assert not levels.differ(QUIET, [0.05, 0.0, 0.0, 0.05, 0.05], 0.02)
 
 
+@pytest.mark.parametrize(("back", "told"), [(2, True), (3, False)])
+def test_a_quarter_of_the_new_points_may_be_back(back: int, told: bool) -> None:
+    assert levels.differ([0.0, 0.001] * 10, [*[0.03, 0.031] * 4][back:] + [0.0] * back, 0.01) is told
+
+
 def test_of_four_new_points_none_may_be_back() -> None:
     """Seen red: three busy runs and one as before were confirmed, in five series of one push of a public dashboard."""
     assert not levels.differ(QUIET, [0.05, 0.05, 0.05, 0.0], 0.02)

@@ -82,6 +82,33 @@ def test_two_wild_points_between_levels_are_none_and_three_are_one() -> None:
     assert potts.fit([*flat, 30.0, 30.0, 30.0, *flat], [1.0] * 23, potts.PRICE) == (10, 13)
 
 
+@pytest.mark.parametrize(("price", "found"), [(3.9, (10, 12)), (4.1, ())])
+def test_a_point_costs_four_at_most(price: float, found: tuple[int, ...]) -> None:
+    """Two wild points cost eight, and a level of their own two jumps."""
+    flat = [0.0] * 10
+
+    assert potts.fit([*flat, 30.0, 30.0, *flat], [1.0] * 22, price) == found
+
+
+def test_a_level_may_lie_three_deviations_from_its_first_points() -> None:
+    """Two points 2.5 off cost five, and a jump behind them would cost 5.5."""
+    assert potts.fit([*[100.0] * 10, 2.5, 2.5, *[0.0] * 8], [1.0] * 20, 5.5) == (10,)
+
+
+@pytest.mark.parametrize(
+    ("weighted", "middle"),
+    [
+        ([(8.0, 1.0), (1.0, 1.0), (4.0, 1.0), (2.0, 1.0)], 3.0),
+        ([(4.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 2.0),
+        ([(4.0, 3.0), (1.0, 1.0), (2.0, 1.0)], 4.0),
+        ([(4.0, 2.0), (1.0, 1.0), (2.0, 1.0)], 3.0),
+        ([(7.0, 0.1)], 7.0),
+    ],
+)
+def test_half_of_the_weight_lies_below_the_median(weighted: list[tuple[float, float]], middle: float) -> None:
+    assert potts.weighted_median(weighted) == middle
+
+
 def test_fewer_than_four_values_have_no_steps() -> None:
     assert potts.fit([0.0, 0.0, 9.0], [1.0] * 3, 1.0) == ()
     assert potts.fit([0.0, 0.0, 9.0, 9.0], [1.0] * 4, 1.0) == (2,)
