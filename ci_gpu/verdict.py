@@ -45,7 +45,7 @@ from ci_gpu import gpus
 from ci_gpu.compare import failures
 from ci_gpu.compare.failures import Failed, Unanswered
 from ci_gpu.compare.margins import beyond_bounds, pattern_of, rule_of
-from ci_gpu.compare.readings import HEAD, of_the_image
+from ci_gpu.compare.readings import HEAD, named
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
     INCONCLUSIVE,
@@ -122,7 +122,7 @@ def _broken_without_a_gate(report: RunReport, image: ImageReport) -> Iterator[Re
 
 def _unused_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     """Of a metric that is misspelt, gone or not of this device: a floor that holds nothing looks kept."""
-    used = {pattern_of(name, report.policy) for name, _ in _metrics(image)}
+    used = {pattern_of(name, report.policy) for name, _ in named(image)}
     for pattern, rule in report.policy.rules:
         if pattern not in used and (rule.floor is not None or rule.ceiling is not None):
             message = f'nothing is held to the bound of [metrics."{pattern}"]: no metric of this run takes it'
@@ -175,9 +175,9 @@ def _with_containers(reasons: tuple[Reason, ...], trial: Trial) -> Iterator[Reas
     for reason in reasons:
         again = alike.get(_way(reason))
         yield _again(reason, again) if again else reason
-    told = {id(alike[_way(reason)]) for reason in reasons if _way(reason) in alike}
+    told = {alike[_way(reason)] for reason in reasons if _way(reason) in alike}
     known = {(reason.image, check) for reason in reasons for check in reason.dependents}
-    yield from (one for one in found if id(one) not in told and (one.image, one.subject) not in known)
+    yield from (one for one in found if one not in told and (one.image, one.subject) not in known)
 
 
 def _way(reason: Reason) -> tuple[str, str, str]:
@@ -351,16 +351,10 @@ def _impossible_metrics(image: ImageReport) -> Iterator[Reason]:
 
 
 def _beyond_bounds(report: RunReport, image: ImageReport, *, gate: bool) -> Iterator[Reason]:
-    for name, metric in _metrics(image):
+    for name, metric in named(image):
         rule = rule_of(name, report.policy)
         if rule.gate == gate and not failures.fault(metric):
             yield from _beyond_bound(image.name, name, metric, rule)
-
-
-def _metrics(image: ImageReport) -> Iterator[tuple[str, Metric]]:
-    """Every metric that was measured in the image or of it, with its id."""
-    results = (*image.results, *of_the_image(image.image, image.environment))
-    return ((f"{result.check}/{metric.name}", metric) for result in results for metric in result.metrics)
 
 
 def _beyond_bound(image: str, name: str, metric: Metric, rule: MetricRule) -> Iterator[Reason]:

@@ -37,13 +37,15 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
     One process of each proves little about times: `ci-gpu run HEAD --baseline BASE` measures them in turn.
     """
     from ci_gpu import config, verdict
-    from ci_gpu.compare.readings import metric_names
+    from ci_gpu.compare.readings import named
     from ci_gpu.compare.side_by_side import side_by_side
     from ci_gpu.model import Summary
 
     _require_format(name)
     old, new = summary_of(base).report, summary_of(head).report
-    both = side_by_side(old, new, config.policy_of(file, lambda: (*metric_names(old), *metric_names(new))))
+    images = (*old.images, *new.images)
+    policy = config.policy_of(file, lambda: [metric for image in images for metric, _ in named(image)])
+    both = side_by_side(old, new, policy)
     summary = Summary(report=both, verdict=verdict.judge(both))
     _show(summary, name, output)
     return summary.verdict.exit_code

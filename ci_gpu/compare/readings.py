@@ -8,7 +8,7 @@ from statistics import median
 
 import msgspec
 
-from ci_gpu.model import Block, PulledImage, RunReport
+from ci_gpu.model import Block, ImageReport, PulledImage
 from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Metric
 
 BASE, HEAD = "base", "head"
@@ -101,7 +101,7 @@ def of_the_image(image: PulledImage, environment: Environment | None) -> tuple[C
     return tuple(CheckResult(check, PASSED, metrics=(metric,)) for check, metric in found.items() if metric.samples[0])
 
 
-def metric_names(report: RunReport) -> Iterator[str]:
-    """The ids of all metrics of a report, as the patterns of a policy name them."""
-    for image in report.images:
-        yield from (f"{result.check}/{metric.name}" for result, metric in image.metrics())
+def named(image: ImageReport) -> Iterator[tuple[str, Metric]]:
+    """Every metric that was measured in the image or of it, with its id, as the patterns of a policy name it."""
+    results = (*image.results, *of_the_image(image.image, image.environment))
+    return ((f"{result.check}/{metric.name}", metric) for result in results for metric in result.metrics)
