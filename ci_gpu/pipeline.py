@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -17,6 +15,7 @@ from ci_gpu import (
     __version__,
     config,
     containers,
+    files,
     guest,
     host,
     nvml,
@@ -123,18 +122,25 @@ def run(
     return Summary(report=report, verdict=verdict.judge(report))
 
 
-def write(summary: Summary, paths: Mapping[str, Path]) -> None:
-    """Write the reports, each whole or not at all. ``paths``: format name (`reports.names`) to file."""
-    for name, path in paths.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, reports.load(name).render(summary))
-        except OSError as error:
-            raise ConfigError(
-                f"the {name} report cannot be written to {path}: {error.strerror}",
-                why="the folder cannot be made or written by this user",
-                remedy="name a path that this user can write",
-            ) from error
+def write(summary: Summary, paths: Mapping[str, Path]) -> tuple[ConfigError, ...]:
+    """Write the reports, each whole or not at all, and return why some could not be written: the others are there.
+
+    ``paths``: format name (`reports.names`) to file.
+    """
+    return tuple(filter(None, (_write(summary, name, path) for name, path in paths.items())))
+
+
+def _write(summary: Summary, name: str, path: Path) -> ConfigError | None:
+    text = reports.load(name).render(summary)
+    try:
+        files.write(path, text)
+    except OSError as error:
+        return ConfigError(
+            f"the {name} report cannot be written to {path}: {error.strerror}",
+            why="the folder cannot be made or written by this user, or its disk is full",
+            remedy="name a path that this user can write",
+        )
+    return None
 
 
 def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
@@ -381,14 +387,6 @@ def _common(targets: tuple[config.Target, ...]) -> config.Settings:
                     remedy=f"put {key} under [run], or make it two runs",
                 )
     return first
-
-
-def _replace(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-        file.write(text)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
 
 
 def _now() -> str:

@@ -25,7 +25,7 @@ def main() -> None:
         click.echo("interrupted; the containers are gone", err=True)
         sys.exit(Interrupted.exit_code)
     except CiGpuError as error:
-        _show(error)
+        show(error)
         sys.exit(error.exit_code)
     except Exception:
         _show_bug()
@@ -54,7 +54,7 @@ for command in (
     cli.add_command(command)
 
 
-def _show(error: CiGpuError) -> None:
+def show(error: CiGpuError) -> None:
     """What happened, why it usually happens, what to try; in Actions also as an annotation."""
     from ci_gpu.reports import printable
 

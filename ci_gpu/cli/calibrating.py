@@ -41,9 +41,11 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, 
             break
         trials.append(summary.report.trial)
         summary = running.remembered(summary, url)
-    pipeline.write(summary, paths)
+    unwritten = pipeline.write(summary, paths)
     click.echo(_table(trials))
-    return 1 if noise.false_alarms(trials) else 0 if trials else summary.verdict.exit_code
+    running.show_all(unwritten)
+    code = 1 if noise.false_alarms(trials) else 0 if trials else summary.verdict.exit_code
+    return code or max((error.exit_code for error in unwritten), default=0)
 
 
 def _table(trials: Sequence[Trial]) -> str:

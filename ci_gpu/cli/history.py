@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ci_gpu.history.stores import Store
     from ci_gpu.model import ChangePoint, Policy, Series
 
+MAX_BYTES = 64 << 20
+"""Of a file to import. A data.js of some years has a few MB."""
+
 FORMATS = ("records", "data.js", "smaller", "bigger", "otava")
 
 _STORE = click.option(
@@ -234,20 +237,19 @@ def _open(url: str) -> Iterator[Store]:
 
 
 def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{file} cannot be read: {error.strerror}", why="it is not there", remedy="give the path of a file"
-        ) from error
+    from ci_gpu import files
+
+    return files.read(file, MAX_BYTES, "give the path of a file that ci-gpu history export wrote, or of a run.json")
 
 
 def _write(text: str, output: Path | None) -> None:
+    from ci_gpu import files
+
     if output is None:
         click.echo(text, nl=False)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        files.write(output, text)
     except OSError as error:
         raise ConfigError(
             f"{output} cannot be written: {error.strerror}", why="no such folder, or no right", remedy="choose another"

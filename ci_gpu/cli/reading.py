@@ -80,19 +80,16 @@ def _show(summary: Summary, name: str, output: Path | None) -> None:
     from ci_gpu import pipeline, reports
 
     if output:
-        pipeline.write(summary, {name: output})
+        for fault in pipeline.write(summary, {name: output}):
+            raise fault
     else:
         click.echo(reports.load(name).render(summary))
 
 
 def summary_of(path: Path) -> Summary:
     """A run.json read back; comparison and verdict are made anew, never taken from the file."""
+    from ci_gpu import files
     from ci_gpu.reports import json as json_report
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error.strerror}", why="it is not there", remedy="ci-gpu run --json makes one"
-        ) from error
+    data = files.read(path, json_report.MAX_BYTES, "ci-gpu run --json makes one")
     return json_report.read(data)

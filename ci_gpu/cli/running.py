@@ -12,7 +12,10 @@ import click
 from ci_gpu.cli import options, posting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ci_gpu.config import Target, Wish
+    from ci_gpu.errors import CiGpuError
     from ci_gpu.model import Summary
 
 
@@ -56,10 +59,19 @@ def run(
     targets = config.targets(images, said, file)
     summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
     summary = remembered(summary, url)
-    pipeline.write(summary, paths)
+    unwritten = pipeline.write(summary, paths)
     click.echo(reports.load("terminal").render(summary))
+    show_all(unwritten)
     _tell_github(summary, paths, comment_when, comment_key)
-    return summary.verdict.exit_code
+    return summary.verdict.exit_code or max((error.exit_code for error in unwritten), default=0)
+
+
+def show_all(errors: Iterable[CiGpuError]) -> None:
+    """Say them where something else, such as a verdict, decides the exit code."""
+    from ci_gpu import cli
+
+    for error in errors:
+        cli.show(error)
 
 
 def remembered(summary: Summary, url: str) -> Summary:
