@@ -228,10 +228,13 @@ def _metrics(store: Store) -> list[str]:
 @contextmanager
 def _open(url: str) -> Iterator[Store]:
     from ci_gpu.history import stores
+    from ci_gpu.reports import printable
 
     store = stores.open_store(url, os.environ)
     try:
         yield store
+        if unread := stores.told(store):
+            click.echo(printable(unread), err=True)
     finally:
         store.close()
 

@@ -14,7 +14,7 @@ from ci_gpu.errors import CiGpuError
 from ci_gpu.history.reading import of_run
 from ci_gpu.history.record import Record
 from ci_gpu.history.series import one_a_run
-from ci_gpu.history.stores import open_store
+from ci_gpu.history.stores import open_store, told
 from ci_gpu.model import Summary
 
 JOBS = 12
@@ -33,12 +33,13 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, s
         with closing(open_store(url, env)) as store:
             before = store.recent(JOBS)
             added = store.add(kept)
+            unread = told(store)
     except CiGpuError as error:
         return summary, f"nothing was added to the history: {error.what} ({error.remedy})"
     mine = {measured.key for measured in kept.measurements}
     series = tuple(one_a_run(each) for each in before if each.key in mine)
     said = f"history: {len(kept.measurements)} points {'added' if added else 'were there already'}"
-    return msgspec.structs.replace(summary, series=series), said
+    return msgspec.structs.replace(summary, series=series), said + (f"; {unread}" if unread else "")
 
 
 def of_this_run(summary: Summary, env: Mapping[str, str]) -> Record:

@@ -13,18 +13,25 @@ from ci_gpu.history.record import Record
 MAX_UNPACKED = 512 << 20
 
 
-def pack(records: Iterable[Record]) -> bytes:
-    """Gzip without a time in it: the same records give the same bytes."""
+def pack(records: Iterable[Record], rest: Iterable[bytes] = ()) -> bytes:
+    """Gzip without a time in it: the same records give the same bytes. ``rest`` are lines that are kept as they are."""
     ordered = sorted(records, key=lambda record: (record.created, record.run))
     packed = io.BytesIO()
     with GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as file:
         for record in ordered:
             file.write(document.encode(record) + b"\n")
+        for line in sorted(set(rest)):
+            file.write(line + b"\n")
     return packed.getvalue()
 
 
 def unpack(data: bytes, source: str) -> Iterator[Record]:
-    """The records of a packed file; a bomb is refused before it has burst."""
+    """The records of a packed file."""
+    yield from lines(b"\n".join(split(data, source)), source)
+
+
+def split(data: bytes, source: str) -> list[bytes]:
+    """The lines of a packed file, unread; a bomb is refused before it has burst."""
     try:
         with GzipFile(fileobj=io.BytesIO(data)) as file:
             unpacked = file.read(MAX_UNPACKED + 1)
@@ -32,7 +39,7 @@ def unpack(data: bytes, source: str) -> Iterator[Record]:
         raise document.bad(source, f"a packed file of records is expected, and gzip says: {error}") from error
     if len(unpacked) > MAX_UNPACKED:
         raise document.bad(source, f"at most {MAX_UNPACKED} bytes are read of what is packed, and there are more")
-    yield from lines(unpacked, source)
+    return [line for line in unpacked.split(b"\n") if line.strip()]
 
 
 def lines(data: bytes, source: str) -> Iterator[Record]:

@@ -14,6 +14,7 @@ from ci_gpu.errors import ConfigError
 from ci_gpu.history import document
 from ci_gpu.history.record import Measurement, Record, points
 from ci_gpu.history.series import Filter, Listed, key_order
+from ci_gpu.history.sieve import Sieve
 from ci_gpu.history.tables import KEY, VERSION, metadata, point, run, schema_version, series
 from ci_gpu.model import Point, Series, SeriesKey
 
@@ -24,7 +25,7 @@ class Sql:
     """A database. ``insert`` is its dialect's, which knows ON CONFLICT; ``lock`` lets one process make the tables."""
 
     def __init__(self, engine: Engine, insert: Callable[..., Any], lock: str) -> None:
-        self._engine, self._insert = engine, insert
+        self._engine, self._insert, self._sieve = engine, insert, Sieve()
         try:
             with self._transaction() as connection:
                 connection.exec_driver_sql(lock)
@@ -66,7 +67,9 @@ class Sql:
         with self._transaction() as connection:
             every = select(run.c.name, run.c.document).order_by(run.c.created, run.c.name)
             for row in connection.execution_options(yield_per=500).execute(every):
-                yield document.decode(bytes(row.document), f"the run {row.name!r}")
+                found = self._sieve.record(bytes(row.document), f"the run {row.name!r}")
+                if found:
+                    yield found
 
     def keys(self) -> tuple[Listed, ...]:
         counted = select(point.c.series, func.count()).where(point.c.pull == 0).group_by(point.c.series)
@@ -80,6 +83,9 @@ class Sql:
                         Listed(key=_key(row), unit=row.unit, better=row.better, count=counts[row.id], last=last)
                     )
         return tuple(sorted(read, key=_order))
+
+    def left_out(self) -> tuple[str, ...]:
+        return self._sieve.told()
 
     def close(self) -> None:
         self._engine.dispose()

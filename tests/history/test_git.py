@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from ci_gpu.errors import ConfigError, GitHubError
+from ci_gpu.errors import GitHubError
 from ci_gpu.history.branch import TRIES, Branch
 from ci_gpu.history.series import Filter
 from ci_gpu.history.stores.git import Git
@@ -83,15 +83,13 @@ def test_a_rate_limit_longer_than_our_patience_is_exit_5(github: Faulty) -> None
     assert (caught.value.kind, caught.value.exit_code) == ("github-rate-limited", 5)
 
 
-def test_a_hostile_file_on_the_branch_is_refused_and_one_that_is_not_ours_is_left_alone(github: Faulty) -> None:
+def test_a_file_that_is_none_of_ours_is_left_alone(github: Faulty) -> None:
     branch = Branch("t", github.url, REPOSITORY, "ci-gpu-history")
     branch.add("README.md", b"hello", "by hand")
     store = _git(github, [])
     store.add(records.record(1))
     assert len(list(store.records())) == 1
-    branch.add("v1/2026/11/evil.json", b'{"format": 1, "run": "../x"}', "by hand")
-    with pytest.raises(ConfigError, match=r"v1/2026/11/evil\.json: created is missing"):
-        list(store.records())
+    assert store.left_out() == ()
 
 
 def test_a_listing_that_is_cut_off_is_an_error_and_not_a_shorter_history(github: Faulty) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 from ci_gpu.errors import ConfigError
 from ci_gpu.history.record import Record
 from ci_gpu.history.series import Filter, Listed
+from ci_gpu.history.sieve import sentence
 from ci_gpu.model import Series
 
 DEFAULT = "sqlite:///ci-gpu-history.db"
@@ -36,6 +37,9 @@ class Store(Protocol):
     def keys(self) -> tuple[Listed, ...]:
         """Every series of the main line, without its points."""
 
+    def left_out(self) -> tuple[str, ...]:
+        """What could not be read so far, a sentence a record: it costs that record and no other."""
+
     def close(self) -> None:
         """Let go of files and connections."""
 
@@ -43,6 +47,11 @@ class Store(Protocol):
 def names() -> tuple[str, ...]:
     """The schemes."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+
+
+def told(store: Store) -> str:
+    """What the store could not read, in one line; empty if it could read all."""
+    return sentence(store.left_out())
 
 
 def open_store(url: str, env: Mapping[str, str]) -> Store:

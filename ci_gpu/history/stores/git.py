@@ -18,12 +18,13 @@ from ci_gpu.history import document, ndjson
 from ci_gpu.history.branch import Branch
 from ci_gpu.history.record import Record
 from ci_gpu.history.series import Filter, Listed, gather, listed
+from ci_gpu.history.sieve import Sieve
 from ci_gpu.model import Series
 
 BRANCH = "ci-gpu-history"
 
 _URL = re.compile(
-    r"git(?::(?P<repository>[A-Za-z0-9-]+/[A-Za-z0-9_.-]+))?(?:#(?P<branch>[A-Za-z0-9][A-Za-z0-9_./-]*))?"
+    r"git(?::(?P<repository>[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+))?(?:#(?P<branch>[A-Za-z0-9][A-Za-z0-9_./-]*))?"
 )
 _LOOSE = re.compile(r"(?:v1/(?P<year>\d{4})/(?P<month>\d{2})|pr/\d+)/[A-Za-z0-9._-]+\.json")
 _INDEX = re.compile(r"index/(?:pulls-)?\d{4}\.ndjson\.gz")
@@ -35,7 +36,9 @@ class Git:
 
     def __init__(self, branch: Branch) -> None:
         self._branch = branch
-        self._known: dict[str, tuple[Record, ...]] = {}  # by the blob's name, which is its content's
+        self._known: dict[tuple[str, str], tuple[Record, ...]] = {}  # by path and content
+        self._unread: dict[str, tuple[bytes, ...] | None] = {}  # lines of packed files that are none of ours
+        self._sieve = Sieve()
 
     def add(self, record: Record) -> bool:
         return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
@@ -63,10 +66,13 @@ class Git:
         """
         files = self._branch.files()
         loose = [path for path in files if _LOOSE.fullmatch(path) and not _OF_PULLS.match(path)]
-        main = sorted(loose, key=_by_number)
-        years = [path for path in sorted(files) if _INDEX.fullmatch(path) and not _OF_PULLS.match(path)]
-        chosen = main[-jobs:] if len(main) >= jobs else [*years[-1:], *main]
-        found = {record.run: record for path in chosen for record in self._read(path, files[path])}
+        years = [path for path in files if _INDEX.fullmatch(path) and not _OF_PULLS.match(path)]
+        newest_first = [*sorted(loose, key=_by_number, reverse=True), *sorted(years, reverse=True)[:1]]
+        found: dict[str, Record] = {}
+        for path in newest_first:
+            if len(found) >= jobs:
+                break
+            found |= {record.run: record for record in self._read(path, files[path])}
         yield from sorted(found.values(), key=lambda record: (record.created, record.run))[-jobs:]
 
     def keys(self) -> tuple[Listed, ...]:
@@ -76,43 +82,63 @@ class Git:
         """Put the files of the months before ``before`` (``yyyy-mm``) into one a year; their number."""
         return self._branch.rewrite(lambda files: self._compacted(files, before), f"History: compact up to {before}")
 
+    def left_out(self) -> tuple[str, ...]:
+        return self._sieve.told()
+
     def close(self) -> None:
         self._branch.close()
 
     def _read(self, path: str, sha: str) -> tuple[Record, ...]:
-        """Each blob is a request, and is asked for once."""
-        if sha not in self._known and _LOOSE.fullmatch(path):
-            self._known[sha] = (document.decode(self._branch.blob(sha), path),)
-        elif sha not in self._known and _INDEX.fullmatch(path):
-            self._known[sha] = tuple(ndjson.unpack(self._branch.blob(sha), path))
-        return self._known.get(sha, ())
+        """Each blob is a request, and is asked for once. What is no record of ours there is left out, and told."""
+        if (path, sha) not in self._known and _LOOSE.fullmatch(path):
+            self._known[path, sha] = self._loose(path, self._branch.blob(sha))
+        elif (path, sha) not in self._known and _INDEX.fullmatch(path):
+            self._known[path, sha] = self._packed(path, self._branch.blob(sha))
+        return self._known.get((path, sha), ())
+
+    def _loose(self, path: str, data: bytes) -> tuple[Record, ...]:
+        record = self._sieve.record(data, path)
+        if record and path_of(record) != path:
+            self._sieve.refuse(path, document.bad(path, f"the record of another place, {path_of(record)}, is in it"))
+            return ()
+        return (record,) if record else ()
+
+    def _packed(self, path: str, data: bytes) -> tuple[Record, ...]:
+        """The records of a year; one of a pull request is none of the main line's year."""
+        try:
+            lines = ndjson.split(data, path)
+        except ConfigError as error:
+            self._sieve.refuse(path, error)
+            self._unread[path] = None
+            return ()
+        found = [self._sieve.record(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+        fitting = [record if record and index_of(record) == path else None for record in found]
+        self._unread[path] = tuple(line for line, record in zip(lines, fitting, strict=True) if record is None)
+        return tuple(record for record in fitting if record)
 
     def _compacted(self, files: Mapping[str, str], before: str) -> dict[str, bytes | None]:
-        """The paths that change: None where a file goes, because an index has it now."""
+        """The paths that change: None where a file goes, because an index has it now. What cannot be read stays."""
         changes: dict[str, bytes | None] = {}
         for index, paths in self._by_index(files, before).items():
             several = [*paths, *([index] if index in files else [])]
             found = {record.run: record for path in several for record in self._read(path, files[path])}
-            changes |= dict.fromkeys(paths)
-            changes[index] = ndjson.pack(found.values())
+            unread = self._unread.get(index, ())
+            if unread is not None:
+                changes |= dict.fromkeys(paths)
+                changes[index] = ndjson.pack(found.values(), unread)
         return changes
 
     def _by_index(self, files: Mapping[str, str], before: str) -> dict[str, list[str]]:
-        """The files of finished months, by the file that they go into. Of a pull request only the record has a date."""
+        """The files of finished months that can be read, by the file that they go into."""
         found: dict[str, list[str]] = {}
         for path in sorted(files):
             match = _LOOSE.fullmatch(path)
-            if not match:
+            if not match or (match["year"] and f"{match['year']}-{match['month']}" >= before):
                 continue
-            month = f"{match['year']}-{match['month']}" if match["year"] else self._month(path, files[path])
-            if month < before:
-                name = month[:4] if match["year"] else f"pulls-{month[:4]}"
-                found.setdefault(f"index/{name}.ndjson.gz", []).append(path)
+            for record in self._read(path, files[path]):
+                if record.created[:7] < before:
+                    found.setdefault(index_of(record), []).append(path)
         return found
-
-    def _month(self, path: str, sha: str) -> str:
-        (record,) = self._read(path, sha)
-        return record.created[:7]
 
 
 def open_store(url: str, env: Mapping[str, str]) -> Git:
@@ -124,7 +150,7 @@ def open_store(url: str, env: Mapping[str, str]) -> Git:
     match = _URL.fullmatch(url)
     repository = (match and match["repository"]) or env.get("GITHUB_REPOSITORY", "")
     token = env.get("CI_GPU_GITHUB_TOKEN") or env.get("GITHUB_TOKEN", "")
-    if match is None or not re.fullmatch(r"[A-Za-z0-9-]+/[A-Za-z0-9_.-]+", repository):
+    if match is None or not re.fullmatch(r"[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+", repository):
         raise ConfigError(
             f"{url[:100]!r} names no repository on GitHub",
             why="outside of a workflow nothing else tells which one is meant",
@@ -146,6 +172,11 @@ def path_of(record: Record) -> str:
     if record.pull:
         return f"pr/{record.pull}/{record.run}.json"
     return f"v1/{record.created[:4]}/{record.created[5:7]}/{record.run}.json"
+
+
+def index_of(record: Record) -> str:
+    """The packed file that it goes into."""
+    return f"index/{'pulls-' if record.pull else ''}{record.created[:4]}.ndjson.gz"
 
 
 def _by_number(path: str) -> list[str | int]:
