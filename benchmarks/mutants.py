@@ -3,7 +3,11 @@
     make mutants [MODULES="ci_gpu/verdict.py …"] [ARGS="--write"]
 
 For each module: how many mutants its tests killed, and each survivor with what is known of it (its reading, from
-benchmarks/results/mutants.json, which ``--write`` renews). Exit code 1 if a module is below 90 %.
+benchmarks/results/mutants.json, which ``--write`` renews). At the end the modules whose code is no longer the one that
+was measured; ``--stale`` lists these and measures nothing. Exit code 1 if a module is below 90 %.
+
+No clock decides: a mutant may use so much processor time, which a busy machine does not use up. Those that did are
+counted as killed, and told apart in the record (``endless``).
 
 The mutants are those of cosmic-ray, without the ones in annotations, which nothing evaluates, and two of our own for
 strings, because the tables of versions are made of them. Its runner is not used: it writes mutants into the working
@@ -17,12 +21,14 @@ import argparse
 import ast
 import datetime
 import gc
+import hashlib
 import importlib.util
 import json
 import os
 import random
 import re
 import resource
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -37,8 +43,13 @@ RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 AIM = 0.9
 PRELOADED = ("hypothesis", "msgspec", "numpy", "requests", "rich", "scipy.stats", "torch")
 """Imported once, before the fork; nothing of ours may be, because a mutant has to be imported anew."""
-OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-o", "timeout=120")
-OPTIONS += ("-p", "no:cacheprovider", "-p", "no:unraisableexception")  # which collects all garbage, twice
+OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider")
+OPTIONS += (
+    "-p",
+    "no:unraisableexception",
+)  # which collects all garbage, twice
+MEMORY = 2 << 30
+"""Bytes that a mutant may have beside what it inherits: an endless loop may also fill a list."""
 
 _COMPARE = tuple(f"tests/compare/test_{name}.py" for name in ("effects", "margins", "noise", "clocks", "readings"))
 _COMPARE += tuple(f"tests/compare/test_{name}.py" for name in ("side_by_side", "compare", "compare_bounds", "failures"))
@@ -86,6 +97,9 @@ would only make the share look better.
 """
 
 
+ALIVE, KILLED, ENDLESS = "alive", "killed", "endless"
+
+
 class Mutant(NamedTuple):
     line: int
     was: str
@@ -100,10 +114,55 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only N mutants of each module, by chance")
     parser.add_argument("--again", action="store_true", help="only those that survived the last time")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
+    parser.add_argument("--stale", action="store_true", help="only list what changed since it was measured")
     options = parser.parse_args()
     unknown = sorted(set(options.modules) - set(TESTS))
     if unknown:
         parser.error(f"no tests are named for {', '.join(unknown)}: known are {', '.join(TESTS)}")
+    changed = sorted(set(options.modules) & set(stale(_record())))
+    if options.again and changed:
+        parser.error(f"changed since their mutants were killed, measure them whole: {', '.join(changed)}")
+    below = not options.stale and _run(options)
+    for module, state in stale(_record()).items():
+        print(f"{module}: {state}")
+    return int(below)
+
+
+def stale(record: dict[str, Any]) -> dict[str, str]:
+    """What the record does not tell of the code as it is, of which modules."""
+    now = {module: fingerprint((ROOT / module).read_text()) for module in TESTS}
+    return {
+        module: f"changed since {record[module]['date']}, when it was measured" if module in record else "not measured"
+        for module, code in now.items()
+        if code != record.get(module, {}).get("code")
+    }
+
+
+def fingerprint(source: str) -> str:
+    """Of the program alone: the same without comments, documentation and layout, and with any Python."""
+    return hashlib.sha256(repr(_program(ast.parse(source))).encode()).hexdigest()[:16]
+
+
+def _program(node: Any) -> Any:
+    """A syntax tree as tuples, without what is empty: ``ast.dump`` writes that or not, and each Python has more."""
+    if isinstance(node, list):
+        return [_program(each) for each in node if not (isinstance(each, ast.Expr) and _is_text(each.value))]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = ((name, _program(value)) for name, value in ast.iter_fields(node) if name != "kind")
+    return (type(node).__name__, *((name, value) for name, value in fields if value not in (None, [])))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _record() -> dict[str, Any]:
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
+
+
+def _run(options: argparse.Namespace) -> bool:
+    """Whether a module is below the aim."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     for name in PRELOADED:
@@ -111,13 +170,12 @@ def main() -> int:
     gc.freeze()  # or each fork would look through what it has inherited
     found = {}
     for module in options.modules:
-        known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        found[module] = measured(module, options, known.get(module, {}))
+        found[module] = measured(module, options, _record().get(module, {}))
         _tell(module, found[module])
         if options.write:
-            text = json.dumps({**known, module: found[module]}, indent=1, ensure_ascii=False, sort_keys=True)
+            text = json.dumps({**_record(), module: found[module]}, indent=1, ensure_ascii=False, sort_keys=True)
             RESULTS.write_text(f"{text}\n")
-    return int(any(result["killed"] < AIM * result["mutants"] for result in found.values()))
+    return any(result["killed"] < AIM * result["mutants"] for result in found.values())
 
 
 def measured(module: str, options: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
@@ -127,17 +185,21 @@ def measured(module: str, options: argparse.Namespace, known: dict[str, Any]) ->
     made = list(mutants_of(source))
     chosen = random.Random(0).sample(made, options.sample) if 0 < options.sample < len(made) else made
     tried = [one for one in made if (one.was, one.becomes) in readings] if options.again else chosen
+    fates = list(fates_of(module, tried, options.jobs, limit))
     alive = [
         {"line": one.line, "was": one.was, "becomes": one.becomes, "reading": readings.get((one.was, one.becomes), "")}
-        for one in sorted(survivors(module, tried, options.jobs, limit))
+        for one, fate in sorted(fates)
+        if fate == ALIVE
     ]
     mutants = known.get("mutants", 0) if options.again else len(chosen)
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "code": fingerprint(source),
         "tests": list(TESTS[module]),
         "made": len(made),
         "mutants": mutants,
         "killed": mutants - len(alive),
+        "endless": [fate for _, fate in fates].count(ENDLESS) + (known.get("endless", 0) if options.again else 0),
         "survivors": alive,
     }
 
@@ -241,14 +303,14 @@ def _limit(module: str) -> int:
     """The seconds of CPU that a mutant may take, from what the code as it is takes; that has to pass."""
     source = Path(module).read_text()
     whole, ruins = (Mutant(0, "", "", text) for text in (source, "raise SystemError"))
-    if list(survivors(module, (ruins, whole), 1, 600)) != [whole]:
+    if list(fates_of(module, (ruins, whole), 1, 600)) != [(ruins, KILLED), (whole, ALIVE)]:
         raise SystemExit(f"{' '.join(TESTS[module])}: not green as it is, or {module} is not imported")
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 10 + 5 * round(usage.ru_utime + usage.ru_stime)
 
 
-def survivors(module: str, mutants: Iterable[Mutant], jobs: int, limit: int) -> Iterator[Mutant]:
-    """The mutants with which the tests of the module are green."""
+def fates_of(module: str, mutants: Iterable[Mutant], jobs: int, limit: int) -> Iterator[tuple[Mutant, str]]:
+    """The mutants in the order in which they end, with what the tests of the module did to each."""
     running: list[tuple[BaseProcess, Mutant]] = []
     for mutant in mutants:
         running.append((_started(module, mutant.source, limit), mutant))
@@ -258,13 +320,19 @@ def survivors(module: str, mutants: Iterable[Mutant], jobs: int, limit: int) -> 
         yield from _ended(running)
 
 
-def _ended(running: list[tuple[BaseProcess, Mutant]]) -> Iterator[Mutant]:
+def _ended(running: list[tuple[BaseProcess, Mutant]]) -> Iterator[tuple[Mutant, str]]:
     ready = connection.wait([process.sentinel for process, _ in running])
     for process, mutant in [pair for pair in running if pair[0].sentinel in ready]:
         running.remove((process, mutant))
         process.join()
-        if process.exitcode == 0:
-            yield mutant
+        yield mutant, _fate(process.exitcode)
+
+
+def _fate(status: int | None) -> str:
+    """By the exit status of pytest: above 0 something failed. What another signal ended, no test has killed."""
+    if status == -signal.SIGXCPU:
+        return ENDLESS
+    return KILLED if status and status > 0 else ALIVE
 
 
 def _started(module: str, source: str, limit: int) -> BaseProcess:
@@ -277,12 +345,25 @@ def _tested(module: str, source: str, limit: int) -> NoReturn:
     """Ends with 0 if the tests are green with this source."""
     import pytest
 
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # an endless loop is killed, too
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 60))  # SIGXCPU at the first, SIGKILL only at the second
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     sys.meta_path.insert(0, _Finder(module, source))  # type: ignore[arg-type]
-    sys.exit(pytest.main([*OPTIONS, *TESTS[module]]))
+    sys.exit(pytest.main([*OPTIONS, *TESTS[module]], plugins=[_NoTimers()]))
+
+
+class _NoTimers:
+    """Instead of pytest-timeout's: its seconds are those of a clock, and pass on a busy machine, too."""
+
+    def pytest_timeout_set_timer(self) -> bool:
+        return True
+
+    def pytest_timeout_cancel_timer(self) -> bool:
+        return True
 
 
 class _Finder:
