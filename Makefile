@@ -16,8 +16,9 @@ demo: $(VENV)/demo.done
 	@$(BIN)/ci-gpu run --engine local --report-dir $(REPORTS); code=$$?; \
 	echo "Reports: $(REPORTS)/report.html (for people), junit.xml, run.json, summary.md"; exit $$code
 
+# Two at a time; how they are shared out is in tests/conftest.py. PYTEST_ARGS="-n 0" makes one after the other.
 test: lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/test.done
 	$(BIN)/ruff check .

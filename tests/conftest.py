@@ -6,9 +6,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadGroupScheduling
 
 from tests.chromium import Browser, chromium
 from tests.containers.ground import Ground, ground
@@ -16,6 +18,25 @@ from tests.needs import program
 
 settings.register_profile("steady", deadline=None, derandomize=True)  # a busy machine proves nothing
 settings.load_profile("steady")
+
+
+class Halves(LoadGroupScheduling):
+    """What shares the real engines stays in one process, in its order; other tests stay together with their file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return super()._split_scope(nodeid).partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Halves:
+    """How `make test` shares the tests out to two processes."""
+    return Halves(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """There is one ground of engines, one storage of podman's, and one cache of act's."""
+    for item in items:
+        if "real_ground" in getattr(item, "fixturenames", ()) or item.path.parent.name in ("action", "containers"):
+            item.add_marker(pytest.mark.xdist_group("containers"))
 
 
 @pytest.fixture(scope="session")
