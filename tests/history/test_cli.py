@@ -19,7 +19,8 @@ from tests.history import git_data, test_formats
 
 
 def _ci_gpu(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_GPU_"))}
+    foreign = ("GITHUB_", "CI_GPU_", "COLUMNS")  # a process of pytest-xdist has a width
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     command = (sys.executable, "-m", "ci_gpu", "history", *arguments)
     return subprocess.run(command, env={**clean, **env}, capture_output=True, text=True, timeout=60)
 
