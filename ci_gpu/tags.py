@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ KNOWN_TAGS = {
 }
 """torch: (CUDA versions, cuDNN), from PyTorch's release matrix as of November 2026: hints, never the truth."""
 
+MAX_COMPARED = 200
+"""Comparing two long texts takes a millisecond, and a registry may list any number of them."""
+
 
 class Tag(NamedTuple):
     """A tag of the form that PyTorch's images have."""
@@ -53,7 +57,7 @@ def nearest(wanted: str, offered: tuple[str, ...], count: int = 3) -> tuple[str,
     """The offered tags nearest to a wrong one: first the same torch, then the same CUDA, then what looks alike."""
     aim = parse(wanted)
     if aim is None:
-        return tuple(difflib.get_close_matches(wanted, offered, n=count, cutoff=0.5))
+        return _alike(wanted, offered, count)
     parsed = [(tag, found) for tag in offered if (found := parse(tag))]
     flavoured = [(tag, found) for tag, found in parsed if not aim.flavour or found.flavour == aim.flavour] or parsed
     same_torch = sorted(
@@ -64,7 +68,20 @@ def nearest(wanted: str, offered: tuple[str, ...], count: int = 3) -> tuple[str,
     )
     mixed = [*same_torch[:2], *same_cuda[:1], *same_torch[2:], *same_cuda[1:]]
     names = dict.fromkeys(tag for tag, _ in mixed)
-    return tuple(names)[:count] or tuple(difflib.get_close_matches(wanted, offered, n=count, cutoff=0.5))
+    return tuple(names)[:count] or _alike(wanted, offered, count)
+
+
+def _alike(wanted: str, offered: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """What looks alike, among those with the longest common beginning and end: a typing error leaves most of both."""
+    ends = wanted[::-1]
+    few = heapq.nlargest(MAX_COMPARED, offered, lambda tag: _common(wanted, tag) + _common(ends, tag[::-1]))
+    return tuple(difflib.get_close_matches(wanted, few, n=count, cutoff=0.5))
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def parse(tag: str) -> Tag | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import random
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +59,32 @@ def test_what_is_offered_is_chosen_from_and_an_exact_match_comes_first(wanted: s
 @given(st.text(max_size=60), st.lists(st.text(max_size=60), max_size=8))
 def test_no_text_of_a_registry_breaks_the_search(wanted: str, offered: list[str]) -> None:
     assert set(tags.nearest(wanted, tuple(offered))) <= set(offered)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("wanted", ["a" * 128, "2.9.0-cuda11.8"])
+def test_a_registry_with_tags_without_number_does_not_keep_us(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry lists hundreds of thousands of long tags that all look alike: comparing each took minutes.
+
+    Only the few with the longest common beginning and end are compared as texts.
+    """
+    compared: list[int] = []
+    real = difflib.get_close_matches
+
+    def spied(word: str, possibilities: Sequence[str], n: int, cutoff: float) -> list[str]:
+        compared.append(len(possibilities))
+        return real(word, possibilities, n, cutoff)
+
+    monkeypatch.setattr(difflib, "get_close_matches", spied)
+    found = tags.nearest(wanted, tuple("a" * 118 + f"{number:010d}" for number in range(5_000)))
+
+    assert compared == [tags.MAX_COMPARED]
+    assert len(found) == (3 if wanted.startswith("a") else 0)
+
+
+def test_of_many_tags_the_nearest_is_among_those_that_are_compared() -> None:
+    offered = [f"nightly-{number:06d}-gpu" for number in range(3_000)]
+    random.Random(1).shuffle(offered)
+
+    assert tags.nearest("nigthly-001234-gpu", tuple(offered))[0] == "nightly-001234-gpu"
+    assert tags.nearest("nightly-01234-gpu", tuple(offered))[0] == "nightly-001234-gpu"

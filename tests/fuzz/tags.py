@@ -17,7 +17,7 @@ _TAG = st.one_of(
     st.integers(1, 128).map(lambda length: "a" * length),
 )
 
-INPUTS = st.tuples(_TAG, st.lists(_TAG, max_size=40), st.sampled_from((1, 1, 1, 50)))
+INPUTS = st.tuples(_TAG, st.lists(_TAG, max_size=40), st.sampled_from((1, 1, 1, 50, 3_000)))
 DOCUMENTED: tuple[type[BaseException], ...] = ()
 KEPT = (("9" * 20 + ".1-cuda1.1", ["9" * 20 + ".2-cuda1.1"], 1), ("a", [], 1))
 
