@@ -5,21 +5,23 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
+
+import msgspec
 
 from ci_gpu import process
+from ci_gpu.http_client import Answer, Client, NoAnswerError, decoded
 from ci_gpu.model import ImageRef
 
-if TYPE_CHECKING:
-    import requests
-
-TIMEOUT = 5
+IDLE = 5.0
+TOTAL = 20.0
+LIFETIME = 30.0
 MAX_PAGES = 20
+MAX_TAGS = 20_000
 MAX_BYTES = 4 << 20
 
 _MANIFESTS = ", ".join(
@@ -46,13 +48,17 @@ class NoRepositoryError(Exception):
     """The registry answers, and has no such repository. Of a missing tag it says the same to a pull."""
 
 
-class Answer(NamedTuple):
-    """What a registry said; of a body at most a little more than `MAX_BYTES`."""
+class _Tags(msgspec.Struct, frozen=True):
+    """A page of the list, as the distribution specification has it; some registries say null for none."""
 
-    status: int
-    headers: Mapping[str, str]
-    following: str  # the address of the next page
-    body: bytes
+    tags: tuple[str, ...] | None = None
+
+
+class _Token(msgspec.Struct, frozen=True):
+    """What a realm hands out, under either of the names that docker's token specification has for it."""
+
+    token: str = ""
+    access_token: str = ""
 
 
 def tags(ref: ImageRef, env: Mapping[str, str], engine: str) -> tuple[str, ...]:
@@ -61,16 +67,16 @@ def tags(ref: ImageRef, env: Mapping[str, str], engine: str) -> tuple[str, ...]:
     Raises:
         NoRepositoryError: there is none of that name.
     """
-    with _asking(ref) as session:
-        return _tags(session, ref, credentials(ref.registry, env, engine))
+    with _asking() as client:
+        return _tags(client, ref, credentials(ref.registry, env, engine))
     return ()
 
 
 def digest(ref: ImageRef, env: Mapping[str, str], engine: str) -> str:
     """The digest that the registry has under the tag now; empty if it cannot be had."""
-    with _asking(ref) as session:
+    with _asking() as client:
         login = credentials(ref.registry, env, engine)
-        answer = _answer(session, ref, f"manifests/{ref.tag or ref.digest}", login, {"Accept": _MANIFESTS})
+        answer = _answer(client, ref, f"manifests/{ref.tag or ref.digest}", login, {"Accept": _MANIFESTS})
         _require_ok(answer)
         found = answer.headers.get("Docker-Content-Digest", "")
         return found if re.fullmatch(r"sha256:[0-9a-f]{64}", found) else ""
@@ -78,16 +84,11 @@ def digest(ref: ImageRef, env: Mapping[str, str], engine: str) -> str:
 
 
 @contextlib.contextmanager
-def _asking(ref: ImageRef) -> Iterator[requests.Session]:
-    """A session whose failures are no answers: nobody's run ends because a suggestion could not be had."""
-    import requests
-
-    expected = (requests.RequestException, ValueError, LookupError, TypeError)
-    with contextlib.suppress(*expected), requests.Session() as session:
-        session.trust_env = False  # no .netrc: the only credentials sent are the engine's
-        session.proxies = requests.utils.get_environ_proxies(_base(ref.registry))
-        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        yield session
+def _asking() -> Iterator[Client]:
+    """A client whose failures are no answers: nobody's run ends because a suggestion could not be had."""
+    bounds: Any = {"idle": IDLE, "total": TOTAL, "lifetime": LIFETIME, "max_bytes": MAX_BYTES}
+    with contextlib.suppress(NoAnswerError), closing(Client(**bounds)) as client:
+        yield client
 
 
 def credentials(registry: str, env: Mapping[str, str], engine: str) -> tuple[str, str] | None:
@@ -127,48 +128,48 @@ def _from_auth_file(
     return None
 
 
-def _tags(session: requests.Session, ref: ImageRef, login: tuple[str, str] | None) -> tuple[str, ...]:
+def _tags(client: Client, ref: ImageRef, login: tuple[str, str] | None) -> tuple[str, ...]:
     path, found = "tags/list?n=1000", []
     for _ in range(MAX_PAGES):
-        answer = _answer(session, ref, path, login, {})
+        answer = _answer(client, ref, path, login, {})
         if answer.status == 404:
             raise NoRepositoryError
         _require_ok(answer)
-        found += [tag for tag in _json(answer)["tags"] or () if isinstance(tag, str) and _TAG.fullmatch(tag)]
-        following = urlsplit(answer.following)
-        if not following.query:
+        found += [tag for tag in decoded(answer.body, _Tags).tags or () if _TAG.fullmatch(tag)]
+        query = answer.following.partition("#")[0].partition("?")[2]
+        if not query or len(found) >= MAX_TAGS:
             break
-        path = f"tags/list?{following.query}"  # of the link only the query: host and path are ours to choose
-    return tuple(found)
+        path = f"tags/list?{query}"  # of the link only the query: host and path are ours to choose
+    return tuple(found[:MAX_TAGS])
 
 
-def _answer(
-    session: requests.Session, ref: ImageRef, path: str, login: tuple[str, str] | None, headers: dict[str, str]
-) -> Answer:
+def _answer(client: Client, ref: ImageRef, path: str, login: tuple[str, str] | None, headers: dict[str, str]) -> Answer:
     """The answer to a question about the repository, with the authorisation that the registry asks for."""
     base = _base(ref.registry)
     url = f"{base}/v2/{ref.repository}/{path}"
-    answer = _get(session, url, headers)
+    answer = _get(client, url, headers)
     if answer.status == 401:
         challenge = answer.headers.get("WWW-Authenticate", "")
-        answer = _get(session, url, {**headers, **_authorised(session, challenge, base, login)})
+        answer = _get(client, url, {**headers, **_authorised(client, challenge, base, login)})
     return answer
 
 
-def _authorised(session: requests.Session, challenge: str, base: str, login: tuple[str, str] | None) -> dict[str, str]:
+def _authorised(client: Client, challenge: str, base: str, login: tuple[str, str] | None) -> dict[str, str]:
     """The Authorization header that the challenge asks for. Another host's realm is asked as anybody may ask it."""
     scheme, _, rest = challenge.partition(" ")
-    fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+    fields = dict(re.findall(r'\b(\w+)="([^"]*)"', rest))  # \b: else each letter of a long word begins a search
     basic = {"Authorization": "Basic " + base64.b64encode(":".join(login).encode()).decode()} if login else {}
     if scheme.lower() == "basic":
         return basic
-    realm = fields["realm"]
+    realm = fields.get("realm", "")
     ours = _may_have_the_login(realm, base)
     if not ours and not realm.startswith("https://"):
-        raise ValueError("a token realm over plain http")
+        raise NoAnswerError("a token realm over plain http, or none")
     query = "&".join(f"{key}={fields[key]}" for key in ("service", "scope") if key in fields)
-    said = _json(_get(session, f"{realm}?{query}", basic if ours else {}))
-    return {"Authorization": f"Bearer {said.get('token') or said['access_token']}"}
+    answer = _get(client, f"{realm}?{query}", basic if ours else {})
+    _require_ok(answer)
+    said = decoded(answer.body, _Token)
+    return {"Authorization": f"Bearer {said.token or said.access_token}"}
 
 
 def _may_have_the_login(realm: str, base: str) -> bool:
@@ -179,22 +180,13 @@ def _may_have_the_login(realm: str, base: str) -> bool:
     return realm.startswith((f"{base}/", f"{_REALMS.get(base, base)}/"))
 
 
-def _get(session: requests.Session, url: str, headers: Mapping[str, str]) -> Answer:
-    with session.get(url, headers=dict(headers), timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
-        body = response.raw.read(MAX_BYTES + 1, decode_content=True)
-        following = response.links.get("next", {}).get("url", "")
-        return Answer(response.status_code, response.headers, following, body)
+def _get(client: Client, url: str, headers: Mapping[str, str]) -> Answer:
+    return client.ask("GET", url, headers)
 
 
 def _require_ok(answer: Answer) -> None:
-    if answer.status >= 400:
-        raise LookupError(f"the registry answered {answer.status}")
-
-
-def _json(answer: Answer) -> Any:
-    if len(answer.body) > MAX_BYTES:
-        raise ValueError("more than a list of tags can be")
-    return json.loads(answer.body)
+    if answer.status >= 300:
+        raise NoAnswerError(f"the registry answered {answer.status}")
 
 
 def _base(registry: str) -> str:

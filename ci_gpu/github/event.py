@@ -24,6 +24,18 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     fork: bool = False
 
 
+class _Head(msgspec.Struct, frozen=True):
+    sha: str
+
+
+class _Pull(msgspec.Struct, frozen=True):
+    """A pull request, as GitHub documents it."""
+
+    number: int
+    state: str
+    head: _Head
+
+
 def pull_request(env: Mapping[str, str], api: Api) -> PullRequest | None:
     """The open pull request that this run is about; None if it is about none.
 
@@ -53,19 +65,19 @@ def _of_workflow_run(event: Mapping[str, Any], repository: str, api: Api) -> Pul
     if run.get("event") != "pull_request" or not owner or not branch:
         return None
     query = _quoted(f"{owner}:{branch}")
-    for found in api.pages(f"/repos/{repository}/pulls?state=open&head={query}"):
-        if found["head"]["sha"] == sha:
+    for found in api.pages(f"/repos/{repository}/pulls?state=open&head={query}", _Pull):
+        if found.head.sha == sha:
             fork = head.get("full_name") != repository
-            return PullRequest(repository=repository, number=int(found["number"]), fork=fork)
+            return PullRequest(repository=repository, number=found.number, fork=fork)
     return None
 
 
 def _of_commit(sha: str, repository: str, api: Api) -> PullRequest | None:
     if not re.fullmatch(r"[0-9a-f]{40,64}", sha):
         return None
-    for found in api.pages(f"/repos/{repository}/commits/{sha}/pulls"):
-        if found["state"] == "open":
-            return PullRequest(repository=repository, number=int(found["number"]))
+    for found in api.pages(f"/repos/{repository}/commits/{sha}/pulls", _Pull):
+        if found.state == "open":
+            return PullRequest(repository=repository, number=found.number)
     return None
 
 

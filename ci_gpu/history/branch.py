@@ -7,15 +7,16 @@ first. Then everything from the tree on is made again. Blobs are named by their 
 from __future__ import annotations
 
 import base64
-import binascii
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
+
 from ci_gpu.errors import GitHubError
-from ci_gpu.github.api import Api
+from ci_gpu.github.api import TOTAL, Api
 
 _T = TypeVar("_T")
 
@@ -25,14 +26,55 @@ LONGEST = 30.0  # seconds between two tries
 _AGAIN = ("conflict", "invalid", "github-down", "github-unreachable")
 _REFUSED = ("forbidden", "read-only-token")
 
+_Sha = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")]
+"""A name of git's: it becomes a part of a path."""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    sha: _Sha
+
+
+class _Ref(msgspec.Struct, frozen=True):
+    object: _Named
+
+
+class _Commit(msgspec.Struct, frozen=True):
+    tree: _Named
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    path: str
+    type: str
+    sha: _Sha
+
+
+class _Tree(msgspec.Struct, frozen=True):
+    tree: tuple[_Entry, ...]
+    truncated: bool = False
+
+
+class _Blob(msgspec.Struct, frozen=True):
+    content: str
+
 
 class Branch:
-    """A branch; it need not exist before the first file. ``pause`` waits, and is for tests."""
+    """A branch; it need not exist before the first file. ``pause`` waits, and is for tests.
+
+    ``total`` is how many seconds one answer may take.
+    """
 
     def __init__(
-        self, token: str, url: str, repository: str, name: str, *, pause: Callable[[float], None] = time.sleep
+        self,
+        token: str,
+        url: str,
+        repository: str,
+        name: str,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        total: float = TOTAL,
     ) -> None:
-        self._api, self._git, self._name = Api(token, url, sleep=pause), f"/repos/{repository}/git", name
+        self._api = Api(token, url, total=total, sleep=pause)
+        self._git, self._name = f"/repos/{repository}/git", name
         self._ref = quote(f"heads/{name}", safe="")  # one part of a path, as GitHub's own clients send it
         self._pause = pause
 
@@ -83,46 +125,47 @@ class Branch:
 
     def blob(self, sha: str) -> bytes:
         """The content of a blob."""
-        found = self._retried(lambda: self._api.get(f"{self._git}/blobs/{sha}"))
+        found = self._retried(lambda: self._api.get(f"{self._git}/blobs/{sha}", _Blob))
         try:
-            return base64.b64decode(found["content"])
-        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+            return base64.b64decode(found.content)
+        except ValueError as error:
             raise _odd() from error
 
     def _tip(self) -> tuple[str, str]:
         """Commit and tree at the branch's end; empty if there is no such branch."""
         try:
-            commit = str(self._api.get(f"{self._git}/ref/{self._ref}")["object"]["sha"])
+            commit = self._api.get(f"{self._git}/ref/{self._ref}", _Ref).object.sha
         except GitHubError as error:
             if error.kind != "not-found":
                 raise
             return "", ""
-        return commit, str(self._api.get(f"{self._git}/commits/{commit}")["tree"]["sha"])
+        return commit, self._api.get(f"{self._git}/commits/{commit}", _Commit).tree.sha
 
     def _files(self, tree: str) -> dict[str, str]:
-        found = self._api.get(f"{self._git}/trees/{tree}?recursive=1")
-        if found.get("truncated"):
+        found = self._api.get(f"{self._git}/trees/{tree}?recursive=1", _Tree)
+        if found.truncated:
             raise GitHubError(
                 f"the branch {self._name} has more files than GitHub lists",
                 why="it has not been compacted for very long",
                 remedy="run `ci-gpu history compact` with a git checkout's worth of patience, or start another branch",
                 kind="history-too-long",
             )
-        return {str(entry["path"]): str(entry["sha"]) for entry in found["tree"] if entry["type"] == "blob"}
+        return {entry.path: entry.sha for entry in found.tree if entry.type == "blob"}
 
     def _blob(self, content: bytes) -> str:
         body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
-        return str(self._api.post(f"{self._git}/blobs", body)["sha"])
+        return self._api.post(f"{self._git}/blobs", body, _Named).sha
 
     def _commit(self, tip: str, tree: str, entries: list[dict[str, Any]], message: str) -> None:
         base = {"base_tree": tree} if tree else {}
-        made = self._api.post(f"{self._git}/trees", {**base, "tree": entries})["sha"]
+        made = self._api.post(f"{self._git}/trees", {**base, "tree": entries}, _Named).sha
         parents = [tip] if tip else []
-        commit = self._api.post(f"{self._git}/commits", {"message": message, "tree": made, "parents": parents})["sha"]
+        body = {"message": message, "tree": made, "parents": parents}
+        commit = self._api.post(f"{self._git}/commits", body, _Named).sha
         if tip:
-            self._api.patch(f"{self._git}/refs/{self._ref}", {"sha": commit, "force": False})
+            self._api.patch(f"{self._git}/refs/{self._ref}", {"sha": commit, "force": False}, _Ref)
         else:
-            self._api.post(f"{self._git}/refs", {"ref": f"refs/heads/{self._name}", "sha": commit})
+            self._api.post(f"{self._git}/refs", {"ref": f"refs/heads/{self._name}", "sha": commit}, _Ref)
 
     def _retried(self, once: Callable[[], _T]) -> _T:
         for attempt in range(1, TRIES + 1):
@@ -131,8 +174,6 @@ class Branch:
             except GitHubError as error:
                 if error.kind not in _AGAIN or attempt == TRIES:
                     raise _explained(error) from error
-            except (KeyError, TypeError, AttributeError) as error:
-                raise _odd() from error
             self._pause(random.uniform(0.2, 1.0) * min(LONGEST, 2.0 ** (attempt - 1)))  # noqa: S311 - jitter
         raise AssertionError("the last try returns or raises")
 

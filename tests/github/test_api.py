@@ -26,7 +26,7 @@ def test_a_list_is_read_page_by_page() -> None:
         return Answer(200, [page], {"Link": link})
 
     with github(answer) as server:
-        assert list(server.api().pages("/things")) == [1, 2, 3]
+        assert list(server.api().pages("/things", Any)) == [1, 2, 3]
         assert server.paths()[0] == "GET /things?per_page=100"
 
 
@@ -34,7 +34,7 @@ def test_the_token_follows_no_link_to_another_host() -> None:
     with github(script(Answer(200, ["stolen"]))) as thief:
         link = {"Link": f'<{thief.url}/things?page=2>; rel="next"'}
         with github(script(Answer(200, ["mine"], link))) as server:
-            assert list(server.api().pages("/things")) == ["mine"]
+            assert list(server.api().pages("/things", Any)) == ["mine"]
             assert server.asked[0].token == "Bearer t0ken"
         assert thief.asked == []
 
@@ -42,7 +42,7 @@ def test_the_token_follows_no_link_to_another_host() -> None:
 def test_the_token_follows_no_redirect() -> None:
     with github(script(Answer(200, {}))) as thief, github(script(Answer(302, {}, {"Location": thief.url}))) as server:
         with pytest.raises(GitHubError):
-            server.api().get("/thing")
+            server.api().get("/thing", Any)
         assert thief.asked == []
 
 
@@ -63,7 +63,7 @@ def test_the_token_follows_no_redirect() -> None:
 )
 def test_a_limit_is_waited_for_as_it_says(first: Answer, slept: float) -> None:
     with github(script(first, Answer(200, {"ok": True}))) as server:
-        assert server.api().post("/thing", {}) == {"ok": True}
+        assert server.api().post("/thing", {}, Any) == {"ok": True}
         assert server.slept == [slept]
 
 
@@ -73,24 +73,24 @@ def test_a_limit_that_is_too_far_away_is_not_waited_for() -> None:
     )
     with github(script(far)) as server:
         with pytest.raises(GitHubError) as caught:
-            server.api().get("/thing")
+            server.api().get("/thing", Any)
         assert (caught.value.kind, server.slept) == ("github-rate-limited", [])
 
 
 def test_all_waiting_together_has_an_end() -> None:
     with github(script(Answer(429, SECONDARY, {"Retry-After": "100"}))) as server:
         with pytest.raises(GitHubError):
-            server.api().get("/thing")
+            server.api().get("/thing", Any)
         assert sum(server.slept) <= api.MAX_WAIT
 
 
 def test_a_server_error_is_tried_again_but_never_for_a_post() -> None:
     with github(script(Answer(502, b"<html>"), Answer(200, {"ok": True}))) as server:
-        assert server.api().get("/thing") == {"ok": True}
+        assert server.api().get("/thing", Any) == {"ok": True}
         assert len(server.slept) == 1
     with github(script(Answer(502, b"<html>"))) as server:
         with pytest.raises(GitHubError):
-            server.api().post("/thing", {})
+            server.api().post("/thing", {}, Any)
         assert len(server.asked) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_server_error_is_tried_again_but_never_for_a_post() -> None:
 def test_a_refusal_is_told_apart_and_never_tried_again(answer: Answer, kind: str) -> None:
     with github(script(answer)) as server:
         with pytest.raises(GitHubError) as caught:
-            server.api().patch("/thing?query=1", {})
+            server.api().patch("/thing?query=1", {}, Any)
         assert (caught.value.kind, caught.value.exit_code) == (kind, 5)
         assert caught.value.why
         assert caught.value.remedy
@@ -120,7 +120,7 @@ def test_a_refusal_is_told_apart_and_never_tried_again(answer: Answer, kind: str
 
 def test_something_that_is_no_json_is_no_answer() -> None:
     with github(script(Answer(200, b"<html>log in</html>"))) as server, pytest.raises(GitHubError) as caught:
-        server.api().get("/thing")
+        server.api().get("/thing", Any)
 
     assert caught.value.kind == "github-unreachable"
 
@@ -128,13 +128,13 @@ def test_something_that_is_no_json_is_no_answer() -> None:
 def test_a_body_beyond_all_bounds_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "MAX_BYTES", 1000)
     with github(script(Answer(200, ["x" * 2000]))) as server, pytest.raises(GitHubError):
-        server.api().get("/thing")
+        server.api().get("/thing", Any)
 
 
 def test_a_host_that_is_not_there() -> None:
     slept: list[float] = []
     with pytest.raises(GitHubError) as caught:
-        api.Api("t0ken", "http://127.0.0.1:9", sleep=slept.append).get("/thing")
+        api.Api("t0ken", "http://127.0.0.1:9", sleep=slept.append).get("/thing", Any)
 
     assert caught.value.kind == "github-unreachable"
     assert len(slept) == api.TRIES - 1

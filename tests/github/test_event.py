@@ -22,6 +22,11 @@ RUN = {
 }
 
 
+def pull(number: int, *, state: str = "open", sha: str = SHA) -> dict[str, Any]:
+    """A pull request as GitHub lists it, in the fields that are read."""
+    return {"number": number, "state": state, "head": {"sha": sha}}
+
+
 def found(tmp_path: Path, name: str, event: Any, pulls: Any = (), **env: str) -> tuple[PullRequest | None, list[str]]:
     path = tmp_path / "event.json"
     path.write_text(event if isinstance(event, str) else json.dumps(event))
@@ -40,7 +45,7 @@ def test_a_pull_request_names_itself(tmp_path: Path, head: str | None, fork: boo
 
 
 def test_a_push_is_looked_up_by_its_commit(tmp_path: Path) -> None:
-    pulls = [{"number": 3, "state": "closed"}, {"number": 4, "state": "open"}]
+    pulls = [pull(3, state="closed"), pull(4)]
     target, asked = found(tmp_path, "push", {}, pulls, GITHUB_SHA=SHA)
 
     assert target == PullRequest(repository="org/repo", number=4)
@@ -48,7 +53,7 @@ def test_a_push_is_looked_up_by_its_commit(tmp_path: Path) -> None:
 
 
 def test_a_second_workflow_finds_the_pull_request_by_its_head_and_believes_no_number(tmp_path: Path) -> None:
-    pulls = [{"number": 8, "head": {"sha": "b" * 40}}, {"number": 9, "head": {"sha": SHA}}]
+    pulls = [pull(8, sha="b" * 40), pull(9)]
     target, asked = found(tmp_path, "workflow_run", {"workflow_run": RUN}, pulls)
 
     assert target == PullRequest(repository="org/repo", number=9, fork=True)
@@ -56,7 +61,7 @@ def test_a_second_workflow_finds_the_pull_request_by_its_head_and_believes_no_nu
 
 
 def test_a_head_that_has_moved_on_is_no_pull_request(tmp_path: Path) -> None:
-    pulls = [{"number": 8, "head": {"sha": "b" * 40}}]
+    pulls = [pull(8, sha="b" * 40)]
 
     assert found(tmp_path, "workflow_run", {"workflow_run": RUN}, pulls)[0] is None
 
