@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TextIO
 
+from ci_gpu import console
 from ci_gpu.config import Target
 from ci_gpu.payload.cuda_errors import NOT_MADE
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Started
-from ci_gpu.reports import muted, printable
+from ci_gpu.reports import printable
 
 MAX_LOG_LINES = 20_000
 """Lines of an image's own output that are passed on; an image can print for ever."""
@@ -29,7 +29,7 @@ class Plain:
         show_log: bool = False,
         fence: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self._stream = stream or sys.stderr
+        self._stream = stream
         self._show_log, self._fence = show_log, fence
         self._open_fence: AbstractContextManager[object] | None = None
         self._started = time.monotonic()
@@ -77,7 +77,7 @@ class Plain:
             self._open_fence.__enter__()
         self._log_lines += 1
         text = printable(line) if self._log_lines <= MAX_LOG_LINES else "… and more, which is dropped"
-        print(f"    | {text}", file=self._stream, flush=True)
+        console.say(f"    | {text}", stream=self._stream)
 
     def close(self) -> None:
         """Nothing of the image's follows any more."""
@@ -87,7 +87,7 @@ class Plain:
 
     def _say(self, text: str) -> None:
         self.close()
-        print(muted(f"{time.monotonic() - self._started:7.1f} s  {text}"), file=self._stream, flush=True)
+        console.say(f"{time.monotonic() - self._started:7.1f} s  {printable(text)}", stream=self._stream)
 
 
 class Live:
@@ -104,7 +104,7 @@ class Live:
         self._status.update(f"looking for {_plain(target.name)}")
 
     def examining(self, target: Target) -> None:
-        self._console.print(f"[bold]{_plain(target.name)}[/bold]")
+        self._keep(f"[bold]{_plain(target.name)}[/bold]")
         self._status.update("starting")
 
     def block(self, pair: int, pairs: int, arm: str) -> None:
@@ -114,11 +114,11 @@ class Live:
         self._status.update(f"pulling  {_plain(line)[:100]}")
 
     def note(self, text: str) -> None:
-        self._console.print(f"  note: {_plain(text[:400])}")
+        self._keep(f"  note: {_plain(text[:400])}")
 
     def event(self, event: Event) -> None:
         if isinstance(event, Environment):
-            self._console.print(f"  [dim]{_plain(describe(event))}[/dim]")
+            self._keep(f"  [dim]{_plain(describe(event))}[/dim]")
         elif isinstance(event, Started):
             self._status.update(f"checking  {_plain(event.check)}")
         elif isinstance(event, Finished):
@@ -126,7 +126,10 @@ class Live:
             detail = f"  {_plain(result.message)[:160]}" if result.message else ""
             colour = _COLOURS[result.outcome]
             mark = f"[{colour}]{SYMBOLS[result.outcome]} {result.outcome:<7}[/{colour}]"
-            self._console.print(f"  {mark} {_plain(result.check)} [dim]{result.seconds:.1f} s[/dim]{detail}")
+            self._keep(f"  {mark} {_plain(result.check)} [dim]{result.seconds:.1f} s[/dim]{detail}")
+
+    def _keep(self, markup: str) -> None:
+        self._console.print(markup)
 
     def log(self, line: str) -> None:
         """The image's own output is in the reports; here it would only hide the checks."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 
+import msgspec
 import pytest
 
 from ci_gpu import config, progress
-from ci_gpu.payload.wire import CheckResult, Finished
+from ci_gpu.payload.wire import CheckResult, Finished, Started
 from tests import samples
 
 
@@ -70,3 +71,22 @@ def test_an_image_is_looked_for_only_where_there_is_one(
     progress.Plain(stream).image(target)
 
     assert stream.getvalue().strip().endswith(sought)
+
+
+def test_no_terminal_is_steered(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe gets no sequences of rich's own, so all that were there would be the image's."""
+    said = "\x1b[2J\x1b]0;title\x07\u202e[bold]\r\nnext"
+    (target,) = config.targets((), {"engine": "local"}, None)
+    live = progress.Live()
+    live.image(target)
+    live.examining(msgspec.structs.replace(target, name=said))
+    live.pulling(said)
+    live.note(said)
+    live.event(samples.environment(torch=said, python=said))
+    live.event(Started(said))
+    live.event(Finished(samples.failed(message=said)))
+    live.close()
+
+    shown = capsys.readouterr().err
+    assert "\ufffd[bold] next" in shown
+    assert not set(shown) & set("\x1b\x07\u202e\r")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 
 import click
 
-from ci_gpu import __version__
+from ci_gpu import __version__, console
 from ci_gpu.cli import calibrating, history, listing, reading, running
 from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, Interrupted
 
@@ -19,10 +20,10 @@ def main() -> None:
     try:
         sys.exit(cli.main(prog_name="ci-gpu", standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the containers are gone", err=True)
+        console.say("interrupted; the containers are gone")
         sys.exit(Interrupted.exit_code)
     except CiGpuError as error:
         show(error)
@@ -54,19 +55,26 @@ for command in (
     cli.add_command(command)
 
 
+def _show_usage(error: click.ClickException) -> None:
+    """In click's words, which repeat what it was given."""
+    words = io.StringIO()
+    error.show(words)
+    console.say(words.getvalue().rstrip("\n"))
+
+
 def show(error: CiGpuError) -> None:
     """What happened, why it usually happens, what to try; in Actions also as an annotation."""
     from ci_gpu.reports import printable
 
-    click.echo(f"ci-gpu: {printable(error.what)}", err=True)
+    console.say(f"ci-gpu: {printable(error.what)}")
     if error.why:
-        click.echo(f"   why: {printable(error.why)}", err=True)
+        console.say(f"   why: {printable(error.why)}")
     if error.remedy:
-        click.echo(f"   try: {printable(error.remedy)}", err=True)
+        console.say(f"   try: {printable(error.remedy)}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from ci_gpu.github import actions
 
-        click.echo(actions.command("error", f"{error.what}. {error.remedy}", title="ci-gpu"), err=True)
+        console.command(actions.command("error", f"{error.what}. {error.remedy}", title="ci-gpu"))
 
 
 def _show_bug() -> None:
@@ -74,11 +82,10 @@ def _show_bug() -> None:
     import platform
     import traceback
 
-    click.echo(
+    console.say(
         "ci-gpu: this is a bug of ours. Please report what follows.\n\n"
         f"- ci-gpu {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"- command: `ci-gpu {sys.argv[1] if len(sys.argv) > 1 else ''}`\n\n```\n{traceback.format_exc()}```",
-        err=True,
+        f"- command: `ci-gpu {sys.argv[1] if len(sys.argv) > 1 else ''}`\n\n```\n{traceback.format_exc()}```"
     )
 
 

@@ -27,7 +27,7 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, 
     The noise is kept in the history; the reports are those of the last comparison. Exit 1 if a difference was seen
     where there is none.
     """
-    from ci_gpu import config, pipeline
+    from ci_gpu import config, console, pipeline
     from ci_gpu.compare import noise
 
     paths = options.paths(report_dir, given)
@@ -35,14 +35,14 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, 
     targets = config.targets((image,), said, file)
     trials = []
     for number in range(rounds):
-        click.echo(f"comparison {number + 1} of {rounds}", err=True)
+        console.say(f"comparison {number + 1} of {rounds}")
         summary = running.examined(targets, config.wish(targets, said, file), verbose=False)
         if summary.report.trial is None or not summary.report.trial.blocks:
             break
         trials.append(summary.report.trial)
         summary = running.remembered(summary, url)
     unwritten = pipeline.write(summary, paths)
-    click.echo(_table(trials))
+    console.say(_table(trials), err=False)
     running.show_all(unwritten)
     code = 1 if noise.false_alarms(trials) else 0 if trials else summary.verdict.exit_code
     return code or max((error.exit_code for error in unwritten), default=0)

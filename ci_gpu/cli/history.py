@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ci_gpu import console
 from ci_gpu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def show(metric: str, url: str, file: Path | None, **given: Any) -> int:
         _print(table, True)
         for step in _changes(one, policy):
             runs = printable(f"between {step.before} and {step.after}")
-            click.echo(f"{step.state}: {step.change:+.1%} {runs}, seen by {', '.join(step.detectors)}")
+            console.say(f"{step.state}: {step.change:+.1%} {runs}, seen by {', '.join(step.detectors)}", err=False)
     _nothing(found)
     return 0
 
@@ -124,7 +125,8 @@ def import_(files: tuple[Path, ...], url: str, salt: str | None, pull: int) -> i
         for file, found in read:
             added = [store.add(record) for record in found]
             said = f"{file}: {sum(added)} added, {len(added) - sum(added)} were there already"
-            click.echo(said + _without_logarithm(measured.value for kept in found for measured in kept.measurements))
+            about = _without_logarithm(measured.value for kept in found for measured in kept.measurements)
+            console.say(said + about, err=False)
     return 0
 
 
@@ -176,7 +178,7 @@ def compact(url: str, before: str) -> int:
     with _open(url) as store:
         if not isinstance(store, Git):
             raise ConfigError("only a git store needs to be compacted", remedy="nothing: a database does it by itself")
-        click.echo(f"{store.compact(before)} files were put together")
+        console.say(f"{store.compact(before)} files were put together", err=False)
     return 0
 
 
@@ -202,7 +204,7 @@ def site(folder: Path, url: str, title: str, file: Path | None, **given: Any) ->
         raise ConfigError(
             f"{folder} cannot be written: {error.strerror}", why="no such folder, or no right", remedy="choose another"
         ) from error
-    click.echo(f"{len(files)} files in {folder}; begin with {folder / 'index.html'}")
+    console.say(f"{len(files)} files in {folder}; begin with {folder / 'index.html'}", err=False)
     return 0
 
 
@@ -228,13 +230,12 @@ def _metrics(store: Store) -> list[str]:
 @contextmanager
 def _open(url: str) -> Iterator[Store]:
     from ci_gpu.history import stores
-    from ci_gpu.reports import printable
 
     store = stores.open_store(url, os.environ)
     try:
         yield store
         if unread := stores.told(store):
-            click.echo(printable(unread), err=True)
+            console.say(unread)
     finally:
         store.close()
 
@@ -249,7 +250,7 @@ def _write(text: str, output: Path | None) -> None:
     from ci_gpu import files
 
     if output is None:
-        click.echo(text, nl=False)
+        console.document(text)
         return
     try:
         files.write(output, text)
@@ -269,14 +270,12 @@ def _cell(text: str) -> Any:
 
 
 def _print(table: Any, anything: bool) -> None:
-    from rich.console import Console
-
     if anything:
-        Console(width=None if os.environ.get("COLUMNS") or os.isatty(1) else 200).print(table)
+        console.table(table)
     else:
         _nothing(())
 
 
 def _nothing(found: tuple[Any, ...]) -> None:
     if not found:
-        click.echo("nothing there; `ci-gpu history import run.json` adds a run", err=True)
+        console.say("nothing there; `ci-gpu history import run.json` adds a run")

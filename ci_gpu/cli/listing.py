@@ -14,15 +14,15 @@ from ci_gpu.errors import RunnerError
 @click.option("--checks-dir", metavar="DIR", envvar="CI_GPU_CHECKS_DIR", default="", help="List your own as well.")
 def checks(checks_dir: str) -> int:
     """List the checks, and what each proves."""
-    from ci_gpu import catalogue
+    from ci_gpu import catalogue, console
 
     infos, _ = catalogue.check_infos(checks_dir)
     width = max(len(info.id) for info in infos)
     for family in dict.fromkeys(info.family for info in infos):
-        click.echo(click.style(family, bold=True))
+        console.say(family, err=False)
         for info in (info for info in infos if info.family == family):
             gpu = "  [GPU]" if info.needs_gpu else ""
-            click.echo(f"  {info.id:<{width}}  {info.proves}{gpu}")
+            console.say(f"  {info.id:<{width}}  {info.proves}{gpu}", err=False)
     return 0
 
 
@@ -30,16 +30,15 @@ def checks(checks_dir: str) -> int:
 @click.option("--engine", metavar="auto|docker|podman", envvar="CI_GPU_ENGINE", default="auto")
 def sweep(engine: str) -> int:
     """Remove the containers that an interrupted run, or this workflow job, has left behind."""
-    from ci_gpu import containers, engines
-    from ci_gpu.reports import printable
+    from ci_gpu import console, containers, engines
 
     code = 0
     for name in filter(shutil.which, ("docker", "podman")) if engine in ("auto", "") else (engine,):
         try:
             removed = containers.sweep(engines.load(name), os.environ, run=containers.run_id(os.environ))
         except RunnerError as error:  # the other engine's containers must go all the same
-            click.echo(f"{name}: {printable(error.what)}", err=True)
+            console.say(f"{name}: {error.what}")
             code, removed = error.exit_code, ()
         for container in removed:
-            click.echo(f"{name}: removed {printable(container)}")
+            console.say(f"{name}: removed {container}", err=False)
     return code

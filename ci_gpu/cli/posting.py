@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import click
-
 if TYPE_CHECKING:
     from ci_gpu.model import Summary
 
@@ -15,11 +13,10 @@ def post(summary: Summary, when: str, key: str | None, *, from_file: bool = Fals
     """Post if asked to; returns the action's outputs comment-pending and comment-url."""
     if when == "never":
         return "false", ""
-    from ci_gpu import github
-    from ci_gpu.reports import printable
+    from ci_gpu import console, github
 
     token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
     outcome = github.post(summary, env=os.environ, token=token, when=when, key=key or "", from_file=from_file)
     if outcome.message:
-        click.echo(printable(outcome.message), err=True)
+        console.say(outcome.message)
     return ("true" if outcome.pending else "false"), outcome.url

@@ -77,13 +77,13 @@ def _require_format(name: str) -> None:
 
 
 def _show(summary: Summary, name: str, output: Path | None) -> None:
-    from ci_gpu import pipeline, reports
+    from ci_gpu import console, pipeline, reports
 
     if output:
         for fault in pipeline.write(summary, {name: output}):
             raise fault
     else:
-        click.echo(reports.load(name).render(summary))
+        console.document(reports.load(name).render(summary))
 
 
 def summary_of(path: Path) -> Summary:

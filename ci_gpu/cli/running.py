@@ -52,7 +52,7 @@ def run(
     Exit: 0 the gate is open; 1 an image fails; 2 usage; 3 the runner is at fault; 4 an image gave no valid answer;
     5 GitHub refused; 70 our bug; 130 interrupted.
     """
-    from ci_gpu import config, pipeline, reports
+    from ci_gpu import config, console, pipeline, reports
 
     paths = options.paths(report_dir, given)
     said = {key: value for key, value in given.items() if value not in (None, "")}
@@ -60,7 +60,7 @@ def run(
     summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
     summary = remembered(summary, url)
     unwritten = pipeline.write(summary, paths)
-    click.echo(reports.load("terminal").render(summary))
+    console.document(reports.load("terminal").render(summary))
     show_all(unwritten)
     _tell_github(summary, paths, comment_when, comment_key)
     return summary.verdict.exit_code or max((error.exit_code for error in unwritten), default=0)
@@ -78,12 +78,12 @@ def remembered(summary: Summary, url: str) -> Summary:
     """The summary with what the history knew; the history has what this run measured."""
     if url in ("", "none"):
         return summary
+    from ci_gpu import console
     from ci_gpu.history import keeping
-    from ci_gpu.reports import printable
 
     known, message = keeping.keep(summary, url, os.environ)
     if message:
-        click.echo(printable(message), err=True)
+        console.say(message)
     return known
 
 

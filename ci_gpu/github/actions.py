@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ci_gpu import console
 from ci_gpu.model import (
     IMPROVED,
     INCONCLUSIVE,
@@ -22,7 +22,7 @@ from ci_gpu.model import (
     Trial,
 )
 from ci_gpu.payload.wire import Environment
-from ci_gpu.reports import _words, markdown, printable
+from ci_gpu.reports import _words, harmless, markdown, printable
 
 MAX_ANNOTATIONS = 8
 """The runner keeps ten of a kind per step; the last one of ours says how many more there are."""
@@ -38,20 +38,20 @@ def active(env: Mapping[str, str]) -> bool:
 
 
 def command(name: str, message: str, *, title: str = "") -> str:
-    """A workflow command, escaped as the runner unescapes it."""
-    properties = f" title={_property(title)}" if title else ""
-    return f"::{name}{properties}::{_data(message[:MAX_MESSAGE])}"
+    """A workflow command of words that may be foreign, escaped as the runner unescapes it."""
+    properties = f" title={_property(printable(title))}" if title else ""
+    return f"::{name}{properties}::{_data(harmless(message)[:MAX_MESSAGE])}"
 
 
 @contextlib.contextmanager
 def untrusted_output() -> Iterator[None]:
     """While the block lasts, nothing that is printed commands the runner; the word that ends it cannot be guessed."""
     token = uuid.uuid4().hex
-    print(f"::stop-commands::{token}", file=sys.stderr, flush=True)
+    console.command(f"::stop-commands::{token}")
     try:
         yield
     finally:
-        print(f"\n::{token}::", file=sys.stderr, flush=True)
+        console.command(f"\n::{token}::")  # what came before may have left its line open
 
 
 def tell(summary: Summary, env: Mapping[str, str], extra: Mapping[str, str]) -> None:
@@ -61,7 +61,7 @@ def tell(summary: Summary, env: Mapping[str, str], extra: Mapping[str, str]) -> 
     _write_outputs(env, {**outputs(summary), **extra})
     _append(env.get("GITHUB_STEP_SUMMARY", ""), markdown.render(summary, SUMMARY_BUDGET) + "\n")
     for line in error_commands(summary):
-        print(line, file=sys.stderr, flush=True)
+        console.command(line)
 
 
 def outputs(summary: Summary) -> dict[str, str]:
@@ -128,9 +128,9 @@ def _sentence(reason: Reason, report: RunReport) -> str:
 
 
 def _write_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> None:
-    """With a delimiter that nobody can know, so that no value can end itself and begin another."""
+    """Each on one line, with a delimiter that nobody can know, so that no value can end itself and begin another."""
     delimiter = f"ghadelimiter_{uuid.uuid4()}"
-    lines = (f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
+    lines = (f"{name}<<{delimiter}\n{printable(value)}\n{delimiter}\n" for name, value in values.items())
     _append(env.get("GITHUB_OUTPUT", ""), "".join(lines))
 
 

@@ -16,16 +16,27 @@ _ANSI = re.compile(
 )
 _PLANES = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 _UNFIT = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
-    f"\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff{_PLANES}]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff0-\ufffb\ufdd0-\ufdef\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    f"\U000e0000-\U000e0fff{_PLANES}]"
 )
 """Controls, surrogates, noncharacters, and what is invisible or turns the direction of writing."""
 
 
+_VARIANT = "[\ufe00-\ufe0f]"
+"""Belongs to the sign before it, and does not count where the runner compares."""
+
+_ANYWHERE = re.compile(f"(#{_VARIANT}*)(?=#{_VARIANT}*\\[)")
+_AT_THE_START = re.compile(rf"^((?:[^\S\n]|{_VARIANT})*:{_VARIANT}*)(?=:)", re.MULTILINE)
+
+
 def clean(text: str) -> str:
-    """The text without escape sequences; every character that must not be shown is U+FFFD. Lines end in ``\\n``."""
+    """The text without escape sequences and commands; every character that must not be shown is U+FFFD.
+
+    Lines end in ``\\n``.
+    """
     plain = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _UNFIT.sub("\ufffd", plain)
+    return mute(_UNFIT.sub("\ufffd", plain))
 
 
 def line(text: str, limit: int = LINE) -> str:
@@ -34,10 +45,11 @@ def line(text: str, limit: int = LINE) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1].rstrip() + "…"
 
 
-def mute(line: str) -> str:
-    """The runner of GitHub Actions obeys ``::command::`` behind spaces, and ``##[command]`` anywhere in a line."""
-    muted = line.replace("##[", "# #[")
-    return muted.replace("::", ": :", 1) if muted.lstrip().startswith("::") else muted
+def mute(text: str) -> str:
+    """Broken up is what the runner of GitHub Actions obeys: ``::command::`` that begins a line, behind spaces, too, and
+    ``##[command]`` anywhere in one.
+    """
+    return _AT_THE_START.sub(r"\1 ", _ANYWHERE.sub(r"\1 ", text))
 
 
 def tail(text: str, limit: int = BLOCK) -> str:

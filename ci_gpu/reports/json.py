@@ -71,7 +71,8 @@ def render(summary: Summary) -> str:
     document |= _fields(report)
     document["counts"] = msgspec.to_builtins(_counts(report))
     document["verdict"] = _fields(summary.verdict)
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=2, allow_nan=False)
+    return text.replace("##[", "#\\u0023[") + "\n"  # the same to whoever reads JSON, and no command of the runner's
 
 
 def schema() -> dict[str, Any]:

@@ -17,7 +17,7 @@ HOSTILE = "a%0A::error::x\r\n::set-output name=y::z\x1b[31m\x00ghadelimiter_"
 
 def test_a_command_is_escaped_as_the_runner_unescapes_it() -> None:
     assert actions.command("error", "50 %\r\nof: a, b", title="a: b, c") == (
-        "::error title=a%3A b%2C c::50 %25%0D%0Aof: a, b"
+        "::error title=a%3A b%2C c::50 %25%0Aof: a, b"
     )
 
 

@@ -24,6 +24,10 @@ from tests.reports import hostile
         ("\ufffe\uffff\U0001ffff", "\ufffd\ufffd\ufffd"),
         ("\u202eabc", "\ufffdabc"),
         ("a\r\nb\rc", "a\nb\nc"),
+        ("##[error]x #\ufe0f#[x] ###[y", "# #[error]x #\ufe0f #[x] ## #[y"),
+        ("#\x1b[0m#[error]x", "# #[error]x"),
+        ("::error::x\n \t::x::\r\ufe0f:\ufe0f:y", ": :error::x\n \t: :x::\n\ufe0f:\ufe0f :y"),
+        ("at::native and std::vector stay", "at::native and std::vector stay"),
         ("tab\tstays, so do × – é 漢 😀", "tab\tstays, so do × – é 漢 😀"),
     ],
 )
