@@ -34,12 +34,13 @@ GPUS = ("0a" * 8, "0b" * 8, "0c" * 8, "0d" * 8)
 FILLER = (
     "INSERT INTO ci_gpu_run (id, name, created, repository, commit_id, document) SELECT 1000 + n, 'filler-' || n,"
     " '2026-01-01T00:00:00Z', '', '', {blob} FROM {runs}",
-    "INSERT INTO ci_gpu_series (id, metric, version, device, gpu, uuid, mig, power_limit, ecc, clocks, unit, better)"
-    " SELECT 1000 + n, 'filler.metric/' || n, 1, 'cuda', 'NVIDIA H100 80GB HBM3', '{uuid}', '', 0, '', '', 's',"
+    "INSERT INTO ci_gpu_series (id, metric, version, device, gpu, uuid, mig, power_limit, ecc, clocks, apart, unit,"
+    " better)"
+    " SELECT 1000 + n, 'filler.metric/' || n, 1, 'cuda', 'NVIDIA H100 80GB HBM3', '{uuid}', '', 0, '', '', '', 's',"
     " 'lower' FROM {runs}",
-    "INSERT INTO ci_gpu_point (series, run, run_name, commit_id, created, place, pull, branch, image, digest, value,"
+    "INSERT INTO ci_gpu_point (series, run, run_name, commit_id, created, place, branch, image, digest, value,"
     " deviation, processes, verdict, masked) SELECT 1000 + n / 100, 1000 + n % {groups}, 'filler', '',"
-    " '2026-01-01T00:00:00Z', n / {groups} % 100, 0, 'main', 'docker.io/pytorch/pytorch:2.9.0', '', 1.5, 0, 6, '', ''"
+    " '2026-01-01T00:00:00Z', n / {groups} % 100, 'main', 'docker.io/pytorch/pytorch:2.9.0', '', 1.5, 0, 6, '', ''"
     " FROM {points}",
     "ANALYZE",
 )

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ci_gpu.errors import CiGpuError, ConfigError
+from ci_gpu.origin import Origin
 from ci_gpu.payload.wire import PASSED, CheckResult, Environment, Gpu, Metric, Telemetry
 
 SCHEMA = 1
@@ -279,6 +280,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     detour: str = ""  # what its containers were run with otherwise than by default, and why
     trial: Trial | None = None
     policy: Policy = Policy()  # what holds for the metrics of images that are not compared
+    origin: Origin = Origin()  # the job that made it
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -314,6 +316,7 @@ class SeriesKey(msgspec.Struct, frozen=True, kw_only=True):
     """What may be drawn as one line: values of different keys are never mixed, not even on GPUs of one model.
 
     ``gpu`` is the GPU's model name, or the CPU's; ``uuid`` a salted hash of the GPU's UUID, or of the machine's name.
+    ``apart`` is empty for the main line, else ``pull request 7`` or the event by which it was measured.
     """
 
     metric: str
@@ -325,6 +328,7 @@ class SeriesKey(msgspec.Struct, frozen=True, kw_only=True):
     power_limit: int = 0  # W
     ecc: str = ""  # "on", "off" or unknown
     clocks: str = ""  # "default", "applications:1410" or "locked:1980"
+    apart: str = ""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

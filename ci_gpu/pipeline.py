@@ -20,6 +20,7 @@ from ci_gpu import (
     host,
     nvml,
     oci,
+    origin,
     process,
     pull,
     reports,
@@ -118,6 +119,7 @@ def run(
         detour=detour,
         trial=found,
         policy=targets[0].policy,
+        origin=origin.of(env),
     )
     return Summary(report=report, verdict=verdict.judge(report))
 

@@ -129,6 +129,25 @@ def test_a_comparison_without_samples_is_none_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.attack
+def test_an_import_and_a_comparison_of_a_forged_file_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody hands over a forged run.json for the history, or to be compared with another.
+
+    Both took what the samples give, but silently: nobody learnt that the file had said something else.
+    """
+    path, url = str(written(tmp_path, forged())), f"sqlite:///{tmp_path}/h.db"
+
+    assert ci_gpu("history", "import", path, "--store", url) == 0
+    assert SAID_OTHERWISE in capsys.readouterr().err
+    (tmp_path / "honest.json").write_text(json.dumps(document()))
+    ci_gpu("compare", str(tmp_path / "honest.json"), path)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "HEAD: The file of this run concludes" in said
+    assert "BASE:" not in said
+    ci_gpu("history", "import", str(tmp_path / "honest.json"), "--store", url)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.attack
 def test_a_regression_is_not_called_the_runner_s_fault(tmp_path: Path) -> None:
     """What was timed is withdrawn where a run was refused: whether it was is computed, too."""
     whole = document(honest(tuple(map(timed, MEASURED))))
@@ -286,7 +305,7 @@ def comments(folder: Path, monkeypatch: pytest.MonkeyPatch, owner: str, whole: d
     head = {"full_name": f"{owner}/repo", "owner": {"login": owner}}
     (folder / "event.json").write_text(json.dumps({"workflow_run": {**RUN, "head_repository": head}}))
     thread = Thread()
-    pulls = [{"number": 7, "head": {"sha": SHA}}]
+    pulls = [{"number": 7, "state": "open", "head": {"sha": SHA}}]
     with github(lambda asked: Answer(200, pulls) if "/pulls?" in asked.path else thread(asked)) as server:
         thread.url = server.url
         env = {

@@ -54,22 +54,34 @@ def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--last", metavar="N", type=click.IntRange(0), default=0, help="The newest N points.")(
         command
     )
-    return click.option("--pull", metavar="N", type=click.IntRange(0), default=0, help="And a pull request's.")(command)
+    return _beside_options(command)
+
+
+def _beside_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What was not measured for the main line is shown only if it is asked for, and apart."""
+    pull = click.option(
+        "--pull", metavar="N", type=click.IntRange(0), default=0, help="Also what a pull request measured."
+    )
+    text = "Also what this event's runs measured, such as merge_group."
+    return pull(click.option("--apart", metavar="EVENT", default="", help=text)(command))
 
 
 @history.command("list")
 @_STORE
-def list_(url: str) -> int:
+@_beside_options
+def list_(url: str, pull: int, apart: str) -> int:
     """List the series: how many points each has, and its newest value."""
     from rich.table import Table
 
+    from ci_gpu.history.series import Filter, listed
+
     with _open(url) as store:
-        listed = store.keys()
-    table = Table("metric", "GPU", "id", "points", "newest", "unit", "when", box=None)
-    for each in listed:
+        every = listed(store.series(Filter(pull=pull, apart=apart))) if pull or apart else store.keys()
+    table = Table("metric", "GPU", "id", "points", "newest", "unit", "when", "apart", box=None)
+    for each in every:
         cells = (each.key.metric, each.key.gpu, each.key.uuid, str(each.count), f"{each.last.value:.6g}")
-        table.add_row(*map(_cell, (*cells, each.unit, each.last.created)))
-    _print(table, bool(listed))
+        table.add_row(*map(_cell, (*cells, each.unit, each.last.created, each.key.apart)))
+    _print(table, bool(every))
     return 0
 
 
@@ -90,7 +102,7 @@ def show(metric: str, url: str, file: Path | None, **given: Any) -> int:
         policy = config.policy_of(file, lambda: _metrics(store))
         found = store.series(Filter(metric=metric, **given))
     for one in found:
-        title = f"{one.key.metric} [{one.unit}, {one.better} is better] {one.key.gpu} {one.key.uuid}"
+        title = f"{one.key.metric} [{one.unit}, {one.better} is better] {one.key.gpu} {one.key.uuid} {one.key.apart}"
         table = Table("when", "value", "±", "head / base", "image", "commit", "verdict", title=_cell(title), box=None)
         for point in one.points:
             change = f"{point.change:+.4f}" if point.change is not None else ""
@@ -118,9 +130,8 @@ def import_(files: tuple[Path, ...], url: str, salt: str | None, pull: int) -> i
     from ci_gpu.history import reading
 
     salt = salt if salt is not None else os.environ.get("GITHUB_REPOSITORY", "")
-    read = [
-        (file, list(reading.records(_read(file), file.name, salt=salt, env=os.environ, pull=pull))) for file in files
-    ]
+    where: dict[str, Any] = {"salt": salt, "env": os.environ, "pull": pull, "tell": console.say}
+    read = [(file, list(reading.records(_read(file), file.name, **where))) for file in files]
     with _open(url) as store:
         for file, found in read:
             added = [store.add(record) for record in found]
@@ -215,10 +226,13 @@ def _without_logarithm(values: Iterable[float]) -> str:
 
 
 def _changes(one: Series, policy: Policy) -> tuple[ChangePoint, ...]:
+    """Of the main line alone: what a queue or a topic branch measured one after the other is no course of anything."""
     from ci_gpu import changes
     from ci_gpu.compare.margins import margin
     from ci_gpu.history.series import one_a_run
 
+    if one.key.apart:
+        return ()
     return changes.find(one_a_run(one), margin=margin(one.key.metric, one.unit, policy))
 
 

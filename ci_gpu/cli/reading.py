@@ -42,11 +42,13 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
     from ci_gpu.model import Summary
 
     _require_format(name)
-    old, new = summary_of(base).report, summary_of(head).report
+    first, second = summary_of(base), summary_of(head)
+    old, new = first.report, second.report
     images = (*old.images, *new.images)
     policy = config.policy_of(file, lambda: [metric for image in images for metric, _ in named(image)])
     both = side_by_side(old, new, policy)
-    summary = Summary(report=both, verdict=verdict.judge(both))
+    caveats = (*(f"BASE: {one}" for one in first.caveats), *(f"HEAD: {one}" for one in second.caveats))
+    summary = Summary(report=both, verdict=verdict.judge(both), caveats=caveats)
     _show(summary, name, output)
     return summary.verdict.exit_code
 

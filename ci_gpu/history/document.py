@@ -22,6 +22,7 @@ VERDICTS = ("", REGRESSED, IMPROVED, UNCHANGED, INCONCLUSIVE, NEW, MISSING, NOT_
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _CREATED = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z")
 _DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64})?")
+_APART = re.compile(r"[a-z_]{0,40}")
 _MACHINE = re.compile(r"[0-9a-f]{0,64}")
 
 
@@ -88,6 +89,8 @@ def _faults(record: Record) -> Iterator[str]:
         yield f"created: {misread.TIME}"
     if not 0 <= record.pull <= 2**31:
         yield f"pull: a number from 0 to {2**31} is expected"
+    if not _APART.fullmatch(record.apart) or (record.apart and record.pull):
+        yield "apart: the name of an event is expected, and none for a pull request's"
     if not _MACHINE.fullmatch(record.machine.id):
         yield "machine.id: up to 64 hexadecimal digits are expected"
     yield from _too_many("measurements", len(record.measurements), MAX_MEASUREMENTS)
@@ -127,6 +130,8 @@ def _key_faults(key: SeriesKey) -> Iterator[str]:
         yield "metric: a name is expected, and it is empty"
     if not 0 <= key.power_limit < 2**31:
         yield f"power_limit: a number from 0 to {2**31 - 1} is expected"
+    if key.apart:
+        yield "apart: nothing is expected, because the record says where it belongs"
     if abs(key.version) > 2**31:
         yield f"version: a number from -{2**31} to {2**31} is expected"
 

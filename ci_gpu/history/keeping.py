@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 
@@ -45,16 +42,4 @@ def keep(summary: Summary, url: str, env: Mapping[str, str]) -> tuple[Summary, s
 def of_this_run(summary: Summary, env: Mapping[str, str]) -> Record:
     """The record of a run that was made in this environment."""
     salt = env.get("CI_GPU_HISTORY_SALT") or env.get("GITHUB_REPOSITORY", "")
-    return of_run(summary, salt=salt, env=env, pull=_pull_request(env))
-
-
-def _pull_request(env: Mapping[str, str]) -> int:
-    """The number by the ref or the event, 0 outside of a pull request: what it measured is kept apart."""
-    match = re.fullmatch(r"refs/pull/([0-9]{1,9})/.*", env.get("GITHUB_REF", ""))
-    if match:
-        return int(match[1])
-    try:
-        number = json.loads(Path(env.get("GITHUB_EVENT_PATH") or "/nonexistent").read_bytes())["pull_request"]["number"]
-        return number if isinstance(number, int) else 0
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return 0
+    return of_run(summary, salt=salt, env=env)

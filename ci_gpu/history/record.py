@@ -14,7 +14,7 @@ import hmac
 import math
 import re
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ import msgspec
 from ci_gpu.gpus import asked_for
 from ci_gpu.history import medians
 from ci_gpu.model import ImageReport, Point, RunReport, SeriesKey, Summary, Trial
+from ci_gpu.origin import Origin
 from ci_gpu.payload.wire import PASSED, Gpu
 
 FORMAT = 1
@@ -93,6 +94,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     branch: str = ""
     commit: str = ""
     pull: int = 0  # the number of the pull request that it belongs to, or 0
+    apart: str = ""  # the event by which it was made, where that is none of the main line
     device: str = ""
     engine: str = ""
     machine: Machine = Machine()
@@ -103,27 +105,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     measurements: tuple[Measurement, ...] = ()
 
 
-def record(
-    summary: Summary,
-    *,
-    branch: str,
-    commit: str,
-    repository: str,
-    salt: str,
-    run: str = "",
-    pull: int = 0,
-) -> Record:
-    """The record of a run. ``run`` defaults to `run_name`; ``salt`` keeps the hashes of GPUs from being compared
-    between organisations."""
+def record(summary: Summary, made: Origin, *, salt: str, run: str = "") -> Record:
+    """The record of a run that was made there. ``run`` defaults to `run_name`; ``salt`` keeps the hashes of GPUs from
+    being compared between organisations."""
     report = summary.report
     kept = Record(
-        run=run or run_name(report, {}),
+        run=run or run_name(report, made),
         created=report.created.replace("+00:00", "Z"),
         version=report.version,
-        repository=repository,
-        branch=branch,
-        commit=commit,
-        pull=pull,
+        repository=made.repository,
+        branch=made.branch,
+        commit=made.commit,
+        pull=made.pull,
+        apart="" if made.pull else made.apart,
         device=report.device,
         engine=report.engine,
         machine=Machine(
@@ -141,15 +135,22 @@ def record(
     return msgspec.convert(_clean(msgspec.to_builtins(kept)), Record)
 
 
-def run_name(report: RunReport, env: Mapping[str, str]) -> str:
-    """A name that is the same each time for one report, and another for each leg of a matrix.
+def run_name(report: RunReport, made: Origin) -> str:
+    """A name that is the same each time for one report, read back or not, and another for each leg of a matrix.
 
     In a workflow it starts with run, attempt and job; elsewhere with the time.
     """
-    digest = hashlib.sha256(msgspec.json.encode(report, order="sorted")).hexdigest()[:12]
-    job = (env.get("GITHUB_RUN_ID", ""), env.get("GITHUB_RUN_ATTEMPT", "1"), env.get("GITHUB_JOB", "job"))
+    images = [(image.name, image.started, image.seconds, image.planned) for image in report.images]
+    told = (report.created, report.device, report.gpus, report.engine, report.host.name, images, made)
+    digest = hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:12]
+    job = (made.run, made.attempt or "1", made.job or "job")
     name = "-".join(job) if job[0] else re.sub(r"[-:]", "", report.created)
     return f"{_UNSAFE.sub('_', name).strip('._-')[:120]}-{digest}"
+
+
+def place(kept: Record) -> str:
+    """Where its points belong: empty for the main line, else ``pull request 7`` or the event."""
+    return f"pull request {kept.pull}" if kept.pull else kept.apart
 
 
 def hashed(identity: str, salt: str) -> str:
@@ -163,9 +164,11 @@ def nameless(reason: str) -> str:
 
 
 def points(kept: Record) -> Iterator[tuple[Measurement, Point]]:
-    """Every measurement with the point that it is in its series."""
+    """Every measurement, its key that of its series, with the point that it is there."""
     images = {image.name: image for image in kept.images}
-    for measured in kept.measurements:
+    apart = place(kept)
+    for said in kept.measurements:
+        measured = msgspec.structs.replace(said, key=msgspec.structs.replace(said.key, apart=apart))
         image = images.get(measured.image, Image(name=measured.image))
         yield (
             measured,

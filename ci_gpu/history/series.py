@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ci_gpu.history.record import Record, points
+from ci_gpu.history.record import Record, place, points
 from ci_gpu.model import Point, Series, SeriesKey
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which series, and which of their points. Empty means any; all texts must be equal, not alike.
 
-    ``last`` keeps that many of the newest points of each series. Points of pull requests are no part of the main
-    series: ``pull`` 0 leaves them out, a number adds those of that pull request.
+    ``last`` keeps that many of the newest points of each series. What was not measured for the main line has series of
+    its own: ``pull`` adds those of that pull request, ``apart`` those of that event.
     """
 
     metric: str = ""
@@ -24,6 +24,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     since: str = ""  # RFC 3339, UTC: the first moment that counts
     last: int = 0
     pull: int = 0
+    apart: str = ""
     key: SeriesKey | None = None
 
 
@@ -80,9 +81,14 @@ def fits_key(key: SeriesKey, wanted: Filter) -> bool:
     return all(value in ("", found) for value, found in asked)
 
 
+def places(wanted: Filter) -> tuple[str, ...]:
+    """The places of a record (`record.place`) that a filter asks for."""
+    return ("", *((f"pull request {wanted.pull}",) if wanted.pull else ()), *filter(None, (wanted.apart,)))
+
+
 def _fits(record: Record, wanted: Filter) -> bool:
     return (
-        record.pull in (0, wanted.pull)
+        place(record) in places(wanted)
         and wanted.branch in ("", record.branch)
         and (not wanted.since or record.created >= wanted.since)
     )

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from ci_gpu.errors import ConfigError
 from ci_gpu.history import document
 from ci_gpu.history.record import Measurement, Record, points
-from ci_gpu.history.series import Filter, Listed, key_order
+from ci_gpu.history.series import Filter, Listed, key_order, places
 from ci_gpu.history.sieve import Sieve
 from ci_gpu.history.tables import KEY, VERSION, metadata, point, run, schema_version, series
 from ci_gpu.model import Point, Series, SeriesKey
@@ -72,11 +72,11 @@ class Sql:
                     yield found
 
     def keys(self) -> tuple[Listed, ...]:
-        counted = select(point.c.series, func.count()).where(point.c.pull == 0).group_by(point.c.series)
+        counted = select(point.c.series, func.count()).group_by(point.c.series)
         with self._transaction() as connection:
             counts = {row[0]: row[1] for row in connection.execute(counted)}
             read = []
-            for row in connection.execute(select(series)).all():
+            for row in connection.execute(select(series).where(series.c.apart == "")).all():
                 if row.id in counts:
                     last = _points(connection, row.id, Filter(last=1))[-1]
                     read.append(
@@ -101,7 +101,6 @@ class Sql:
                 "run_name": record.run,
                 "commit_id": record.commit,
                 "place": place,
-                "pull": record.pull,
             }
             for place, (measured, each) in enumerate(found)
         ]
@@ -155,22 +154,18 @@ def _make(connection: Connection, insert: Callable[..., Any]) -> None:
 
 def _wanted_series(wanted: Filter) -> Select[Any]:
     asked = {"metric": wanted.metric, "gpu": wanted.gpu, "uuid": wanted.uuid}
+    equal = {name: value for name, value in asked.items() if value}
     if wanted.key is not None:
-        asked = {name: getattr(wanted.key, name) for name in KEY} | {
-            name: value for name, value in asked.items() if value
-        }
-        return select(series).where(*(series.c[name] == value for name, value in asked.items()))
-    return select(series).where(*(series.c[name] == value for name, value in asked.items() if value))
+        equal = {name: getattr(wanted.key, name) for name in KEY} | equal
+    return select(series).where(
+        series.c.apart.in_(places(wanted)), *(series.c[name] == value for name, value in equal.items())
+    )
 
 
 def _points(connection: Connection, identity: int, wanted: Filter) -> tuple[Point, ...]:
     """Oldest first; the newest are read first, so that a few of many cost little."""
     order = (point.c.created.desc(), point.c.run_name.desc(), point.c.place.desc())
-    query = (
-        select(point)
-        .where(point.c.series == identity, point.c.pull.in_((0, wanted.pull)) if wanted.pull else point.c.pull == 0)
-        .order_by(*order)
-    )
+    query = select(point).where(point.c.series == identity).order_by(*order)
     if wanted.branch:
         query = query.where(point.c.branch == wanted.branch)
     if wanted.since:

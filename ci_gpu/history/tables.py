@@ -69,7 +69,6 @@ point = Table(
     Column("commit_id", _TEXT, nullable=False),
     Column("created", _TEXT, nullable=False),
     Column("place", Integer, nullable=False),  # among the run's measurements
-    Column("pull", Integer, nullable=False),
     Column("branch", _TEXT, nullable=False),
     Column("image", _TEXT, nullable=False),
     Column("digest", _TEXT, nullable=False),
@@ -81,5 +80,5 @@ point = Table(
     Column("verdict", _TEXT, nullable=False),
     Column("masked", _TEXT, nullable=False),
     UniqueConstraint("series", "run", "place", name="ci_gpu_point_once"),
-    Index("ci_gpu_point_series", "series", "pull", "created"),
+    Index("ci_gpu_point_series", "series", "created"),
 )

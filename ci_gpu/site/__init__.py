@@ -66,7 +66,12 @@ def _index(made: Environment, lines: Sequence[Line], title: str) -> str:
     )
     newest = max((line.latest.created for line in lines if line.latest), default="")
     return made.get_template("index.html.j2").render(
-        newest=newest, lines=lines, title=title, grid=matrix.build(lines), recent=recent, folder=FOLDER
+        newest=newest,
+        lines=lines,
+        title=title,
+        grid=matrix.build([line for line in lines if not line.key.apart]),
+        recent=recent,
+        folder=FOLDER,
     )
 
 

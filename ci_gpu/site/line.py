@@ -67,6 +67,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
             ("power limit", f"{key.power_limit} W" if key.power_limit else ""),
             ("ECC", key.ecc),
             ("clocks", key.clocks),
+            ("apart from the main line", key.apart),
         ]
         return [(label, text) for label, text in pairs if text]
 
@@ -80,7 +81,7 @@ def read(series: Series, changes: Sequence[ChangePoint], most: int) -> Line:
     return Line(
         id=identity.of_series(series.key),
         key=series.key,
-        metric=series.key.metric + (f" (version {series.key.version})" if series.key.version != 1 else ""),
+        metric=_name(series.key),
         gpu=gpu(series.key),
         unit=series.unit,
         better=series.better,
@@ -90,6 +91,11 @@ def read(series: Series, changes: Sequence[ChangePoint], most: int) -> Line:
         upgrades=tuple(_upgrades(points)),
         changes=tuple(_changes(series, points, changes)),
     )
+
+
+def _name(key: SeriesKey) -> str:
+    version = f" (version {key.version})" if key.version != 1 else ""
+    return f"{key.metric}{version}" + (f", apart: {key.apart}" if key.apart else "")
 
 
 def gpu(key: SeriesKey) -> str:

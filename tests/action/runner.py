@@ -1,7 +1,7 @@
 """The little of a runner that starts the steps of action.yml one by one; the real one is in test_act.py.
 
-It knows inputs, step outputs and `runner.temp`, and refuses every other expression, so that it cannot be wrong in
-silence. Steps with an `if` other than `always()` are not run.
+It knows inputs, step outputs, `runner.temp` and that there is no matrix, and refuses every other expression, so that it
+cannot be wrong in silence. Steps with an `if` other than `always()` are not run.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
                 return inputs.get(words[1], default(words[1]))
             if words[0] == "steps":
                 return done[words[1]].outputs.get(words[3], "")
-            return {"runner.temp": str(self.temp), "github.token": ""}[match[1]]
+            return {"runner.temp": str(self.temp), "github.token": "", "toJSON(matrix)": "null"}[match[1]]
 
-        return re.sub(r"\$\{\{ ([\w.-]+) \}\}", value, text)
+        return re.sub(r"\$\{\{ (.*?) \}\}", value, text)
 
 
 def default(name: str) -> str:

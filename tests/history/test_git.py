@@ -167,7 +167,8 @@ class TestCompact:
         assert _git(github, []).series(Filter()) == series
         assert len(github.calls) - before == 3 + 2 + 2  # the branch; two years, two files of this month
         assert list(store.records()) == every
-        assert len(store.series(Filter(pull=21))[0].points) == len(series[0].points) + 1
+        main, pulled = store.series(Filter(pull=21))
+        assert (main, len(pulled.points)) == (series[0], 1)
 
     def test_a_job_written_again_afterwards_still_counts_once(self, github: Faulty) -> None:
         store = self._full(github)

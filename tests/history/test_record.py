@@ -15,20 +15,21 @@ from ci_gpu.errors import ConfigError
 from ci_gpu.history import document
 from ci_gpu.history.record import Record, hashed, record, run_name
 from ci_gpu.model import SeriesKey
+from ci_gpu.origin import Origin
 from ci_gpu.payload.wire import Gpu
 from tests import samples
 from tests.history import records
 
-WHERE = {"branch": "main", "commit": "ab" * 20, "repository": "octo-org/octo-repo", "salt": "pepper"}
+MADE = Origin(branch="main", commit="ab" * 20, repository="octo-org/octo-repo")
 
 
 def _of_trial(bases: list[float], heads: list[float], **changes: object) -> Record:
     images = (samples.image_report(name="old"), samples.image_report(name="new"))
-    return record(samples.summary(images=images, trial=records.trial(bases, heads, **changes)), **WHERE)
+    return record(samples.summary(images=images, trial=records.trial(bases, heads, **changes)), MADE, salt="pepper")
 
 
 def test_an_image_alone_gives_one_process_and_the_median_of_its_samples() -> None:
-    kept = record(samples.red(), **WHERE)
+    kept = record(samples.red(), MADE, salt="pepper")
     found = {each.key.metric: (each.value, each.processes, each.change) for each in kept.measurements}
     assert found == {"matmul.bfloat16/throughput": (690.75, 1, None), "matmul.bfloat16/cold call": (41.9, 1, None)}
 
@@ -54,7 +55,7 @@ def test_an_invalid_block_counts_for_nothing() -> None:
     slow = records.block(3, "head", 50, invalid="hw-thermal-slowdown")
     images = (samples.image_report(name="old"), samples.image_report(name="new"))
     trial = msgspec.structs.replace(spoilt, blocks=(*spoilt.blocks, slow))
-    _, head = record(samples.summary(images=images, trial=trial), **WHERE).measurements
+    _, head = record(samples.summary(images=images, trial=trial), MADE, salt="pepper").measurements
     assert (head.value, head.processes, head.change) == (100, 2, 0)
 
 
@@ -75,7 +76,7 @@ def test_what_the_machine_spoilt_is_masked_and_what_is_only_noisy_is_not(changes
 
 
 def test_neither_uuid_nor_host_name_is_in_a_record() -> None:
-    data = document.encode(record(samples.red(), **WHERE)).decode()
+    data = document.encode(record(samples.red(), MADE, salt="pepper")).decode()
     assert samples.gpu().uuid not in data
     assert samples.host().name not in data
 
@@ -124,7 +125,9 @@ def test_two_images_of_one_run_are_in_one_series_whatever_each_can_see(host: tup
         for name, gpu in (("new", seeing), ("old", blind))
     )
     trial = records.trial([100, 102], [110, 109])
-    base, head = record(samples.summary(host=samples.host(gpus=host), images=images, trial=trial), **WHERE).measurements
+    base, head = record(
+        samples.summary(host=samples.host(gpus=host), images=images, trial=trial), MADE, salt="pepper"
+    ).measurements
     assert base.key == head.key
     assert head.key.power_limit == 700
 
@@ -132,7 +135,7 @@ def test_two_images_of_one_run_are_in_one_series_whatever_each_can_see(host: tup
 def test_an_image_against_itself_has_both_arms() -> None:
     trial = msgspec.structs.replace(records.trial([100, 102], [110, 109]), base="new", head="new")
     images = (samples.image_report(name="new"), samples.image_report(name="new"))
-    found = record(samples.summary(images=images, trial=trial), **WHERE).measurements
+    found = record(samples.summary(images=images, trial=trial), MADE, salt="pepper").measurements
     assert [(each.arm, each.value) for each in found] == [("base", 101), ("head", 109.5)]
 
 
@@ -150,31 +153,32 @@ def test_without_nvml_on_the_host_the_images_view_is_all_there_is() -> None:
 def _key(host: tuple[Gpu, ...], inside: Gpu, clocks: str = "", asked: str = "all") -> SeriesKey:
     image = samples.image_report(environment=samples.environment(gpus=(inside,)), results=samples.results())
     summary = samples.summary(host=samples.host(gpus=host, clocks=clocks), images=(image,), gpus=asked)
-    return record(summary, **WHERE).measurements[0].key
+    return record(summary, MADE, salt="pepper").measurements[0].key
 
 
 def test_a_mig_slice_is_part_of_the_key() -> None:
     slice_ = samples.gpu(name="NVIDIA A100-SXM4-40GB MIG 1g.5gb", uuid="MIG-7")
     image = samples.image_report(environment=samples.environment(gpus=(slice_,)), results=samples.results())
-    assert record(samples.summary(images=(image,)), **WHERE).measurements[0].key.mig == "1g.5gb"
+    assert record(samples.summary(images=(image,)), MADE, salt="pepper").measurements[0].key.mig == "1g.5gb"
 
 
 def test_on_a_cpu_the_series_is_that_of_the_machine() -> None:
     image = samples.image_report(results=samples.results())
-    key = record(samples.summary(device="cpu", images=(image,)), **WHERE).measurements[0].key
+    key = record(samples.summary(device="cpu", images=(image,)), MADE, salt="pepper").measurements[0].key
     assert (key.device, key.gpu, key.uuid) == ("cpu", samples.environment().cpu, hashed("gpu-runner-7", "pepper"))
 
 
 def test_a_runs_name_is_the_jobs_and_differs_between_the_legs_of_a_matrix() -> None:
-    env = {"GITHUB_RUN_ID": "77", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_JOB": "gpu"}
-    one, other = run_name(samples.run_report(), env), run_name(samples.run_report(gpus="0"), env)
+    made = Origin(run="77", attempt="2", job="gpu", matrix='{"gpu": "a100"}')
+    one, leg = run_name(samples.run_report(), made), msgspec.structs.replace(made, matrix='{"gpu": "h100"}')
     assert one.startswith("77-2-gpu-")
-    assert one == run_name(samples.run_report(), env) != other
+    assert one == run_name(samples.run_report(), made)
+    assert len({one, run_name(samples.run_report(gpus="0"), made), run_name(samples.run_report(), leg)}) == 3
 
 
 def test_control_characters_from_an_image_do_not_get_into_a_record() -> None:
     image = samples.image_report(environment=samples.environment(torch="2.9\x1b[31m" + "x" * 9999))
-    kept = record(samples.summary(images=(image,)), **WHERE)
+    kept = record(samples.summary(images=(image,)), MADE, salt="pepper")
     assert document.decode(document.encode(kept)) == kept
     assert "\x1b" not in kept.images[0].software.torch
 

@@ -255,5 +255,5 @@ def name(key: SeriesKey) -> str:
     """A series in one line: two series never have the same."""
     parts = (key.gpu, key.uuid[:16], key.mig, f"{key.power_limit} W" if key.power_limit else "", key.clocks)
     version = f" v{key.version}" if key.version != 1 else ""
-    where = ", ".join(part for part in (*parts, key.ecc and f"ECC {key.ecc}") if part)
+    where = ", ".join(part for part in (*parts, key.ecc and f"ECC {key.ecc}", key.apart) if part)
     return f"{key.metric}{version} ({where})" if where else f"{key.metric}{version}"

@@ -1,8 +1,9 @@
 """An orphan branch of a repository on GitHub: one immutable file a job, written without a checkout.
 
-    v1/<yyyy>/<mm>/<run>.json      a job of a branch
-    pr/<number>/<run>.json         a job of a pull request
-    index/<yyyy>.ndjson.gz         what `compact` has put together; index/pulls-<yyyy>.ndjson.gz, of pull requests
+    v1/<yyyy>/<mm>/<run>.json              a job of the main line
+    pr/<number>/<run>.json                 a job of a pull request
+    apart/<event>/<yyyy>/<mm>/<run>.json   another job, by its event
+    index/<yyyy>.ndjson.gz                 packed by `compact`; of the others index/pulls-… and index/apart-…
 
 URL: ``git``, ``git:OWNER/REPOSITORY``, either with ``#BRANCH``. No name is ever written by two different jobs, so a
 race for the branch is only about which commit comes first: whoever loses reads again and tries again.
@@ -26,9 +27,9 @@ BRANCH = "ci-gpu-history"
 _URL = re.compile(
     r"git(?::(?P<repository>[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+))?(?:#(?P<branch>[A-Za-z0-9][A-Za-z0-9_./-]*))?"
 )
-_LOOSE = re.compile(r"(?:v1/(?P<year>\d{4})/(?P<month>\d{2})|pr/\d+)/[A-Za-z0-9._-]+\.json")
-_INDEX = re.compile(r"index/(?:pulls-)?\d{4}\.ndjson\.gz")
-_OF_PULLS = re.compile(r"pr/|index/pulls-")
+_LOOSE = re.compile(r"(?:(?:v1|apart/[a-z_]+)/(?P<year>\d{4})/(?P<month>\d{2})|pr/\d+)/[A-Za-z0-9._-]+\.json", re.ASCII)
+_INDEX = re.compile(r"index/(?:pulls-|apart-)?\d{4}\.ndjson\.gz", re.ASCII)
+_OF_PULLS, _OF_EVENTS = re.compile(r"pr/|index/pulls-"), re.compile(r"apart/|index/apart-")
 
 
 class Git:
@@ -44,8 +45,14 @@ class Git:
         return self._branch.add(path_of(record), document.encode(record), f"History: {record.run}")
 
     def series(self, wanted: Filter) -> tuple[Series, ...]:
-        """Each file is a request: those of pull requests are read only if one of them is asked for."""
-        return gather(self._records(lambda path: bool(wanted.pull) or not _OF_PULLS.match(path)), wanted)
+        """Each file is a request: those beside the main line are read only if they are asked for."""
+
+        def asked(path: str) -> bool:
+            if _OF_PULLS.match(path):
+                return bool(wanted.pull)
+            return bool(wanted.apart) or not _OF_EVENTS.match(path)
+
+        return gather(self._records(asked), wanted)
 
     def recent(self, jobs: int) -> tuple[Series, ...]:
         return gather(self._newest(jobs), Filter())
@@ -65,8 +72,9 @@ class Git:
         Names of one month are in the order of their runs' numbers, which only ever grow.
         """
         files = self._branch.files()
-        loose = [path for path in files if _LOOSE.fullmatch(path) and not _OF_PULLS.match(path)]
-        years = [path for path in files if _INDEX.fullmatch(path) and not _OF_PULLS.match(path)]
+        main = [path for path in files if not (_OF_PULLS.match(path) or _OF_EVENTS.match(path))]
+        loose = [path for path in main if _LOOSE.fullmatch(path)]
+        years = [path for path in main if _INDEX.fullmatch(path)]
         newest_first = [*sorted(loose, key=_by_number, reverse=True), *sorted(years, reverse=True)[:1]]
         found: dict[str, Record] = {}
         for path in newest_first:
@@ -171,12 +179,14 @@ def path_of(record: Record) -> str:
     """Where a record lies."""
     if record.pull:
         return f"pr/{record.pull}/{record.run}.json"
-    return f"v1/{record.created[:4]}/{record.created[5:7]}/{record.run}.json"
+    folder = f"apart/{record.apart}" if record.apart else "v1"
+    return f"{folder}/{record.created[:4]}/{record.created[5:7]}/{record.run}.json"
 
 
 def index_of(record: Record) -> str:
     """The packed file that it goes into."""
-    return f"index/{'pulls-' if record.pull else ''}{record.created[:4]}.ndjson.gz"
+    of = "pulls-" if record.pull else "apart-" if record.apart else ""
+    return f"index/{of}{record.created[:4]}.ndjson.gz"
 
 
 def _by_number(path: str) -> list[str | int]:
