@@ -13,6 +13,7 @@ from ci_gpu import config, engines, process, untyped
 from ci_gpu.engines import Engine
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host
+from ci_gpu.settings import Settings
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     init: bool = False
 
 
-def choose(settings: config.Settings, machine: Host) -> Chosen:
+def choose(settings: Settings, machine: Host) -> Chosen:
     """The engine that was asked for, or the first that works; where GPUs are wanted, the first that may hand them over.
 
     Raises:
@@ -51,7 +52,7 @@ def _knows(name: str, mode: str) -> bool:
     return mode == "auto" or mode in engines.load(name).GPU_MODES
 
 
-def _chosen(name: str, info: str, settings: config.Settings, machine: Host) -> Chosen:
+def _chosen(name: str, info: str, settings: Settings, machine: Host) -> Chosen:
     engine = engines.load(name)
     document = untyped.table(untyped.document(info))
     auto = settings.gpu_mode == "auto"

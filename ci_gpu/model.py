@@ -9,7 +9,6 @@ What is measured and said inside the image is defined in `ci_gpu.payload.wire` a
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
 
@@ -86,13 +85,6 @@ class ImageRef(msgspec.Struct, frozen=True):
     def pinned(self, digest: str) -> ImageRef:
         """The same image by digest alone, so that nothing can move under us."""
         return ImageRef(self.registry, self.repository, "", digest)
-
-
-def first_registry(images: tuple[str, ...]) -> str:
-    """That of the image that was named first; empty for a bare name, which may be one of ci-gpu.toml's."""
-    with contextlib.suppress(ConfigError):
-        return ImageRef.parse(images[0]).registry if images and "/" in images[0] else ""
-    return ""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +168,22 @@ MAX_RULES, MAX_PATTERN = 250, 200
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a comparison is judged. ``rules``: pattern of metric ids (``matmul.*``) to rule; the first that fits wins."""
+    """How a comparison is judged. ``rules``: pattern of metric ids (``matmul.*``) to rule; the first that fits wins.
+
+    ``tightened`` are a pull request's: the first that fits holds beside that of ``rules``, as far as it is stricter.
+    """
 
     min_effect: float | None = None
     inconclusive: str = "warn"  # pass, warn or fail
     rules: tuple[tuple[str, MetricRule], ...] = ()
+    tightened: tuple[tuple[str, MetricRule], ...] = ()
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull request's ci-gpu.toml does not get before it is merged, and why the base branch's is not known."""
+
+    pending: tuple[str, ...] = ()
+    unread: str = ""
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,6 +284,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial | None = None
     policy: Policy = Policy()  # what holds for the metrics of images that are not compared
     origin: Origin = Origin()  # the job that made it
+    proposal: Proposal = Proposal()
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ from ci_gpu.model import (
     Trial,
 )
 from ci_gpu.payload import tf32
+from ci_gpu.settings import Settings
 
 
 class Watch(trial.Watch, Protocol):
@@ -120,6 +121,7 @@ def run(
         trial=found,
         policy=targets[0].policy,
         origin=origin.of(env),
+        proposal=targets[0].proposal,
     )
     return Summary(report=report, verdict=verdict.judge(report))
 
@@ -145,7 +147,7 @@ def _write(summary: Summary, name: str, path: Path) -> ConfigError | None:
     return None
 
 
-def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
+def _device(settings: Settings, chosen: Chosen, machine: Host) -> str:
     """Where the user leaves it to us: the GPU wherever anything shows that there is one, whether or not it can be used.
 
     A runner whose GPU or driver broke must not go on with the CPU and be green.
@@ -157,7 +159,7 @@ def _device(settings: config.Settings, chosen: Chosen, machine: Host) -> str:
     return "cuda" if settings.gpus != "none" and (wanted or there) else "cpu"
 
 
-def _detour(this: Run, settings: config.Settings, watch: Watch) -> oci.Detour:
+def _detour(this: Run, settings: Settings, watch: Watch) -> oci.Detour:
     """Asked only where GPUs are handed over by CDI: `podman info` takes a while, and nothing else depends on it."""
     argv = this.chosen.engine.oci_info() if this.device == "cuda" and "cdi" in this.gpu_modes else ()
     info = untyped.document(process.run(argv, env=this.env).stdout) if argv else None
@@ -167,7 +169,7 @@ def _detour(this: Run, settings: config.Settings, watch: Watch) -> oci.Detour:
     return found
 
 
-def _groups(settings: config.Settings) -> tuple[str, ...]:
+def _groups(settings: Settings) -> tuple[str, ...]:
     return () if settings.group_add == "none" else tuple(settings.group_add.split(","))
 
 
@@ -246,7 +248,7 @@ def _compare(
 
 def _pulled(this: Run, target: config.Target, watch: Watch, env: Mapping[str, str]) -> PulledImage:
     if target.ref is None:
-        return PulledImage(reference=target.name, architecture=this.machine.machine)
+        return PulledImage(reference=target.settings.python or target.name, architecture=this.machine.machine)
     return pull.pull(
         this.chosen.name,
         target.ref,
@@ -315,7 +317,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
     )
 
 
-def _gpus(this: Run, settings: config.Settings) -> tuple[str, ...]:
+def _gpus(this: Run, settings: Settings) -> tuple[str, ...]:
     """As the engine takes them. Without a container they are for CUDA, which knows a MIG device by its UUID alone."""
     words = tuple(settings.gpus.split(",")) if this.device == "cuda" else ()
     if this.chosen.name != config.LOCAL:
@@ -378,7 +380,7 @@ def _failed(target: config.Target, error: CiGpuError, image: PulledImage | None 
     )
 
 
-def _common(targets: tuple[config.Target, ...]) -> config.Settings:
+def _common(targets: tuple[config.Target, ...]) -> Settings:
     first = targets[0].settings
     for target in targets:
         for key in ("engine", "device", "gpus", "gpu_mode"):

@@ -18,18 +18,26 @@ _OF_THE_IMAGE = ("image.size/size", "image.import/torch")
 """Metrics that no check measures (`compare.readings.of_the_image`)."""
 
 
-def policy(min_effect: str, inconclusive: str, tables: Mapping[str, Any]) -> Policy:
-    """The policy of a run; ``tables`` are the ``[metrics."pattern"]`` of ci-gpu.toml.
+def policy(
+    min_effect: str, inconclusive: str, tables: Mapping[str, Any], tightened: Mapping[str, Any] | None = None
+) -> Policy:
+    """The policy of a run; ``tables`` are the ``[metrics."pattern"]`` of ci-gpu.toml, ``tightened`` a pull request's.
 
     Raises:
         ConfigError: a key, a share or a quantity cannot be read.
     """
-    _require_few(tables)
+    for each in (tables, tightened or {}):
+        _require_few(each)
     return Policy(
         min_effect=share("min-effect", min_effect) if min_effect else None,
         inconclusive=inconclusive,
-        rules=tuple((pattern, _rule(pattern, table)) for pattern, table in tables.items()),
+        rules=_rules(tables),
+        tightened=_rules(tightened or {}),
     )
+
+
+def _rules(tables: Mapping[str, Any]) -> tuple[tuple[str, MetricRule], ...]:
+    return tuple((pattern, rule(pattern, table)) for pattern, table in tables.items())
 
 
 def _require_few(patterns: Collection[str]) -> None:
@@ -105,7 +113,12 @@ def fraction(name: str, text: str) -> float:
     return value
 
 
-def _rule(pattern: str, table: Any) -> MetricRule:
+def rule(pattern: str, table: Any) -> MetricRule:
+    """The rule of one ``[metrics."pattern"]``.
+
+    Raises:
+        ConfigError: as of `policy`.
+    """
     _require_table(pattern, table)
     effect = table.get("min-effect")
     floor, ceiling, unit = _bounds(table)

@@ -36,7 +36,7 @@ Of a comparison the base only has to be measurable: what it fails, it failed bef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from statistics import median
 
 import msgspec
@@ -44,7 +44,7 @@ import msgspec
 from ci_gpu import gpus
 from ci_gpu.compare import failures
 from ci_gpu.compare.failures import Failed, Unanswered
-from ci_gpu.compare.margins import beyond_bounds, pattern_of, rule_of
+from ci_gpu.compare.margins import Rules, beyond_bounds, pattern_of, rule_of
 from ci_gpu.compare.readings import HEAD, named
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
@@ -104,8 +104,9 @@ def _reasons(report: RunReport, image: ImageReport) -> Iterator[Reason]:
 
 def _advice(report: RunReport) -> Iterator[Reason]:
     """What shuts no gate and must not go unsaid: bounds that are broken and do not gate, and such as bound nothing; of
-    a comparison what failed in containers of the base, or in such as the machine spoiled.
+    a comparison what failed in containers of the base, or in such as the machine spoiled; what waits for a merge.
     """
+    yield from _proposed(report)
     yield from (reason for reason in _of_containers(report.trial) if not reason.exit_code) if report.trial else ()
     for image in report.images:
         if image.failure or (report.trial and image.name != report.trial.head):
@@ -115,6 +116,16 @@ def _advice(report: RunReport) -> Iterator[Reason]:
         yield from _unused_bounds(report, image)
 
 
+def _proposed(report: RunReport) -> Iterator[Reason]:
+    """Of a pull request's ci-gpu.toml, what does not hold in this run."""
+    image, asked = report.images[0].name if report.images else "", report.proposal
+    if asked.unread:
+        message = f"the base branch's could not be read, so the defaults hold in its place: {asked.unread}"
+        yield _reason(image, "base-unread", "ci-gpu.toml", message, exit_code=0)
+    for change in asked.pending:
+        yield _reason(image, "pending", "ci-gpu.toml", f"takes effect when it is merged: {change}", exit_code=0)
+
+
 def _broken_without_a_gate(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     for reason in _beyond_bounds(report, image, gate=False):
         yield msgspec.structs.replace(reason, exit_code=0, message=f"{reason.message}; it does not gate (gate = false)")
@@ -122,8 +133,13 @@ def _broken_without_a_gate(report: RunReport, image: ImageReport) -> Iterator[Re
 
 def _unused_bounds(report: RunReport, image: ImageReport) -> Iterator[Reason]:
     """Of a metric that is misspelt, gone or not of this device: a floor that holds nothing looks kept."""
-    used = {pattern_of(name, report.policy) for name, _ in named(image)}
-    for pattern, rule in report.policy.rules:
+    metrics = [name for name, _ in named(image)]
+    for rules in (report.policy.rules, report.policy.tightened):
+        yield from _unused(image, rules, {pattern_of(metric, rules) for metric in metrics})
+
+
+def _unused(image: ImageReport, rules: Rules, used: Collection[str | None]) -> Iterator[Reason]:
+    for pattern, rule in rules:
         if pattern not in used and (rule.floor is not None or rule.ceiling is not None):
             message = f'nothing is held to the bound of [metrics."{pattern}"]: no metric of this run takes it'
             yield _reason(image.name, "unused-bound", pattern, message, exit_code=0)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ci_gpu.choice import Chosen, choose
-from ci_gpu.config import Settings
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host
+from ci_gpu.settings import Settings
 
 NVIDIA = json.dumps({"Runtimes": {"runc": {}, "nvidia": {}}})
 NOTHING = json.dumps({"Runtimes": {"runc": {}}})

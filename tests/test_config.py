@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ci_gpu.catalogue import check_infos
-from ci_gpu.config import Settings, targets
+from ci_gpu.config import targets
 from ci_gpu.errors import ConfigError
+from ci_gpu.settings import Settings
 
 IMAGE = "pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"
 

@@ -90,11 +90,12 @@ def logins(heard: list[Heard]) -> set[str]:
 
 @pytest.mark.attack
 def test_a_file_that_makes_another_image_of_the_workflow_s_does_not_get_the_password(examine: Examine) -> None:
-    with listening() as (ours, _), listening() as (theirs, heard):
-        examine(f"{ours}/a/b:1", file=f'[images."{ours}/a/b:1"]\nimage = "{theirs}/a/b:1"\n')
+    file = '[images."{0}/a/b:1"]\nimage = "{1}/a/b:1"\n'
+    other = pytest.raises(ConfigError, match="names another image")
+    with listening() as (ours, kept), listening() as (theirs, heard), other as caught:
+        examine(f"{ours}/a/b:1", file=file.format(ours, theirs))
 
-    assert heard
-    assert logins(heard) == set()
+    assert (caught.value.exit_code, heard, kept) == (2, [], [])
 
 
 @pytest.mark.attack

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ci_gpu import catalogue, config
 from ci_gpu.cli import options, posting, running
 from ci_gpu.github import actions
+from ci_gpu.settings import Settings
 from tests import samples
 from tests.needs import program
 
@@ -186,7 +187,7 @@ def test_every_input_is_an_option_and_every_option_is_an_input() -> None:
         assert name in "".join(inspect.getsource(module) for module in (running, posting))
 
 
-SETTINGS = {name.replace("_", "-"): getattr(config.Settings(), name) for name in config.Settings.__struct_fields__}
+SETTINGS = {name.replace("_", "-"): getattr(Settings(), name) for name in Settings.__struct_fields__}
 
 
 def _default(name: str) -> str:

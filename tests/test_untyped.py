@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gpu import choice, containers, engines, oci, process, pull, untyped
-from ci_gpu.config import Settings
 from ci_gpu.engines import docker
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host, ImageRef
+from ci_gpu.settings import Settings
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["linux", "nvidia"])

@@ -32,11 +32,12 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, 
 
     paths = options.paths(report_dir, given)
     said = {"pairs": 10, **{key: value for key, value in given.items() if value not in (None, "")}, "baseline": image}
-    targets = config.targets((image,), said, file)
+    document = options.document(file)
+    targets = config.targets((image,), said, document)
     trials = []
     for number in range(rounds):
         console.say(f"comparison {number + 1} of {rounds}")
-        summary = running.examined(targets, config.wish(targets, said, file), verbose=False)
+        summary = running.examined(targets, config.wish(targets, said, document), verbose=False)
         if summary.report.trial is None or not summary.report.trial.blocks:
             break
         trials.append(summary.report.trial)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ci_gpu import console
+from ci_gpu.cli import options
 from ci_gpu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def show(metric: str, url: str, file: Path | None, **given: Any) -> int:
     from ci_gpu.reports import printable
 
     with _open(url) as store:
-        policy = config.policy_of(file, lambda: _metrics(store))
+        policy = config.policy_of(options.document(file), lambda: _metrics(store))
         found = store.series(Filter(metric=metric, **given))
     for one in found:
         title = f"{one.key.metric} [{one.unit}, {one.better} is better] {one.key.gpu} {one.key.uuid} {one.key.apart}"
@@ -206,7 +207,7 @@ def site(folder: Path, url: str, title: str, file: Path | None, **given: Any) ->
     from ci_gpu.history.series import Filter, one_a_run
 
     with _open(url) as store:
-        policy = config.policy_of(file, lambda: _metrics(store))
+        policy = config.policy_of(options.document(file), lambda: _metrics(store))
         series = tuple(one_a_run(each) for each in store.series(Filter(**given)))
     files = pages.render(series, {one.key: _changes(one, policy) for one in series}, title=title)
     try:

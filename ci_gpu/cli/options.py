@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ci_gpu.document import Document
 
 FORMATS = ("junit", "json", "html", "markdown")
 FILES = {"junit": "junit.xml", "json": "run.json", "html": "report.html", "markdown": "summary.md"}
@@ -91,6 +95,17 @@ def history(command: Callable[..., Any]) -> Callable[..., Any]:
     """Where to keep the metrics."""
     text = "Keep the metrics: git, sqlite:///FILE, postgresql://…, or none."
     return click.option("--history", "url", metavar="URL", envvar="CI_GPU_HISTORY", default="none", help=text)(command)
+
+
+def document(file: Path | None) -> Document:
+    """The ci-gpu.toml that counts here; how it was found is told where a person should know."""
+    from ci_gpu import console, sources
+
+    token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
+    found = sources.find(file, os.environ, token)
+    if found.note:
+        console.say(f"ci-gpu: {found.note}")
+    return found.document
 
 
 def paths(report_dir: Path | None, given: dict[str, Any]) -> dict[str, Path]:

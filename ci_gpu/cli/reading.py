@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ci_gpu.cli import posting
+from ci_gpu.cli import options, posting
 from ci_gpu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
     first, second = summary_of(base), summary_of(head)
     old, new = first.report, second.report
     images = (*old.images, *new.images)
-    policy = config.policy_of(file, lambda: [metric for image in images for metric, _ in named(image)])
+    document = options.document(file)
+    policy = config.policy_of(document, lambda: [metric for image in images for metric, _ in named(image)])
     both = side_by_side(old, new, policy)
     caveats = (*(f"BASE: {one}" for one in first.caveats), *(f"HEAD: {one}" for one in second.caveats))
     summary = Summary(report=both, verdict=verdict.judge(both), caveats=caveats)

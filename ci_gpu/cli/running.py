@@ -56,8 +56,9 @@ def run(
 
     paths = options.paths(report_dir, given)
     said = {key: value for key, value in given.items() if value not in (None, "")}
-    targets = config.targets(images, said, file)
-    summary = examined(targets, config.wish(targets, said, file), verbose=verbose)
+    document = options.document(file)
+    targets = config.targets(images, said, document)
+    summary = examined(targets, config.wish(targets, said, document), verbose=verbose)
     summary = remembered(summary, url)
     unwritten = pipeline.write(summary, paths)
     console.document(reports.load("terminal").render(summary))

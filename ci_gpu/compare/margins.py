@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import MetricRule, Policy
 
@@ -19,20 +21,49 @@ _BYTES = ("B", "bytes", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
 """A workspace that grows by some MiB is no reason to keep an image; one graph break more may be."""
 _ONCE = re.compile(r"(?<![a-z])(cold(?!_?l2)|import|compile|start[-_]?up)(?![a-z])")
 _ALLOCATOR = re.compile(r"(?<![a-z])alloc")
+Rules = tuple[tuple[str, MetricRule], ...]
 _NO_RULE = MetricRule()
 _ADVICE = MetricRule(gate=False)
 """For what a new image changes rightly, its size and its start: shown, and gated only where the user says so."""
 
 
 def rule_of(metric: str, policy: Policy) -> MetricRule:
-    """The first of the policy's rules whose pattern covers the metric's id (``check/name``)."""
+    """The first of the policy's rules whose pattern covers the metric's id (``check/name``), and what tightens it.
+
+    The ``min_effect`` is that of the rule alone: `margin` has the smallest change that matters.
+    """
+    rule, tighter = _rules_of(metric, policy)
+    return rule if tighter is None else _tightened(rule, tighter)
+
+
+def _rules_of(metric: str, policy: Policy) -> tuple[MetricRule, MetricRule | None]:
     unsaid = _ADVICE if metric.startswith("image.") else _NO_RULE
-    return next((rule for pattern, rule in policy.rules if fnmatchcase(metric, pattern)), unsaid)
+    return _first(metric, policy.rules) or unsaid, _first(metric, policy.tightened)
 
 
-def pattern_of(metric: str, policy: Policy) -> str | None:
+def _first(metric: str, rules: Rules) -> MetricRule | None:
+    return next((rule for pattern, rule in rules if fnmatchcase(metric, pattern)), None)
+
+
+def _tightened(rule: MetricRule, by: MetricRule) -> MetricRule:
+    """Red where either is: a rule that does not gate adds nothing to one that does."""
+    if rule.gate != by.gate:
+        return rule if rule.gate else by
+    if rule.unit and by.unit and rule.unit != by.unit:
+        return rule
+    floors = [each.floor for each in (rule, by) if each.floor is not None]
+    ceilings = [each.ceiling for each in (rule, by) if each.ceiling is not None]
+    return msgspec.structs.replace(
+        rule,
+        floor=max(floors, default=None),
+        ceiling=min(ceilings, default=None),
+        unit=rule.unit or by.unit,
+    )
+
+
+def pattern_of(metric: str, rules: Rules) -> str | None:
     """The pattern of the rule that a metric takes; None if it takes none."""
-    return next((pattern for pattern, _ in policy.rules if fnmatchcase(metric, pattern)), None)
+    return next((pattern for pattern, _ in rules if fnmatchcase(metric, pattern)), None)
 
 
 def margin(metric: str, unit: str, policy: Policy, *, exact: bool = False) -> float:
@@ -41,7 +72,13 @@ def margin(metric: str, unit: str, policy: Policy, *, exact: bool = False) -> fl
     Raises:
         ConfigError: the configured one is no fraction.
     """
-    asked = rule_of(metric, policy).min_effect
+    rule, tighter = _rules_of(metric, policy)
+    found = [each for each in (rule, tighter) if each is not None]
+    gating = [each for each in found if each.gate] or found[:1]
+    return min(_margin(metric, unit, policy, each.min_effect, exact) for each in gating)
+
+
+def _margin(metric: str, unit: str, policy: Policy, asked: float | None, exact: bool) -> float:
     if asked is not None:
         return _checked(metric, asked)
     if exact:

@@ -45,7 +45,7 @@ def pull_request(env: Mapping[str, str], api: Api) -> PullRequest | None:
     repository = env.get("GITHUB_REPOSITORY", "")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repository):
         return None
-    event, name = _event(env), env.get("GITHUB_EVENT_NAME", "")
+    event, name = read(env), env.get("GITHUB_EVENT_NAME", "")
     if name == "workflow_run":
         return _of_workflow_run(event, repository, api)
     if name == "push":
@@ -88,7 +88,12 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def _event(env: Mapping[str, str]) -> dict[str, Any]:
+def read(env: Mapping[str, str]) -> dict[str, Any]:
+    """What GitHub says of the event of this run.
+
+    Raises:
+        ConfigError: it cannot be read, or is no object.
+    """
     path = Path(env.get("GITHUB_EVENT_PATH") or "/nonexistent")
     try:
         if path.stat().st_size > MAX_BYTES:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 from collections.abc import Iterable
 
-from ci_gpu.model import ImageReport, Reason, RunReport, Summary, Verdict
+from ci_gpu.errors import ConfigError
+from ci_gpu.model import ImageRef, ImageReport, Reason, RunReport, Summary, Verdict
 from ci_gpu.payload.cuda_errors import NOT_MADE
 from ci_gpu.payload.wire import ERROR, OUTCOMES, CheckResult, Environment, Fact, Metric
 
 NO_GPU = "NO GPU WAS CHECKED: this run used the CPU, so it proves nothing about CUDA, the driver or the GPU."
+
+UNREAD = "The base branch's ci-gpu.toml could not be read: the defaults hold in its place."
 
 MISSING = "missing"
 _CONCLUSIONS = {
@@ -28,7 +32,16 @@ def notice(report: RunReport) -> str:
 
 def notices(summary: Summary) -> tuple[str, ...]:
     """What stands before everything else in every report, a paragraph each; words of ours alone."""
-    return tuple(filter(None, (*summary.caveats, notice(summary.report))))
+    unread = UNREAD if summary.report.proposal.unread else ""
+    return tuple(filter(None, (*summary.caveats, unread, notice(summary.report))))
+
+
+def title(image: ImageReport) -> str:
+    """The image's name, and where that is one of ci-gpu.toml's, what it stands for: ``nightly = ghcr.io/a/b:1``."""
+    name, reference = image.name, image.image.reference
+    with contextlib.suppress(ConfigError):
+        name = str(ImageRef.parse(name))
+    return image.name if reference in ("", image.name, name) else f"{image.name} = {reference}"
 
 
 def rows(image: ImageReport) -> tuple[CheckResult, ...]:

@@ -230,7 +230,9 @@ def _block_faults(block: Block, most: int) -> Iterator[str]:
 def _policy_faults(report: RunReport) -> Iterator[str]:
     """Matching a long pattern, or very many, against every metric would take seconds."""
     for policy in (report.policy, *((report.trial.policy,) if report.trial else ())):
-        if len(policy.rules) > MAX_RULES or any(len(pattern) > MAX_PATTERN for pattern, _ in policy.rules):
+        if any(len(rules) > MAX_RULES for rules in (policy.rules, policy.tightened)) or any(
+            len(pattern) > MAX_PATTERN for pattern, _ in (*policy.rules, *policy.tightened)
+        ):
             yield f"more than {MAX_RULES} rules, or a pattern of more than {MAX_PATTERN} characters"
 
 

@@ -103,7 +103,7 @@ def _trial_sections(summary: Summary, trial: Trial) -> Iterator[_Section]:
 
 def _head(summary: Summary) -> str:
     report, verdict = summary.report, summary.verdict
-    names = [code(image.name, NAME) for image in report.images[:3]]
+    names = [code(_words.title(image), NAME) for image in report.images[:3]]
     more = f" and {len(report.images) - 3} more" if len(report.images) > 3 else ""
     headline = (
         f"### {_VERDICTS.get(verdict.exit_code, '⚠️')} GPU image check {_words.conclusion(verdict)} – "
@@ -155,7 +155,7 @@ def _image(image: ImageReport, summary: Summary) -> Iterator[_Section]:
     passed = tuple(result for result in results if _words.outcome(result) == PASSED)
     rest = tuple(result for result in results if _words.outcome(result) != PASSED)
     if len(summary.report.images) > 1:
-        yield _Section(TABLE, f"#### {code(image.name, NAME)}: {_words.tally(results)}")
+        yield _Section(TABLE, f"#### {code(_words.title(image), NAME)}: {_words.tally(results)}")
     if rest:
         yield _Section(TABLE, _outcomes(rest))
     if passed:

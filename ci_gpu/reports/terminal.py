@@ -71,7 +71,7 @@ def render_rich(summary: Summary) -> Text:
 
 def _image(image: ImageReport, summary: Summary) -> Iterator[str]:
     results = _words.rows(image)
-    yield _row(_words.standing(image, summary), _text.line(image.name, 300))
+    yield _row(_words.standing(image, summary), _text.line(_words.title(image), 300))
     yield from _wrapped("", _machine(image, summary.report))
     if summary.report.trial:
         yield from _skips(results)

@@ -81,7 +81,7 @@ def test_the_schema_refuses_what_is_no_run(path, value):
 
 def test_the_keys_are_always_in_the_same_order():
     run = ["schema", "version", "created", "device", "asked_device", "gpus", "engine", "host"]
-    keys = [*run, "images", "detour", "trial", "policy", "origin", "counts", "verdict"]
+    keys = [*run, "images", "detour", "trial", "policy", "origin", "proposal", "counts", "verdict"]
     assert list(document()) == keys
     assert list(json.loads(report.render(samples.cpu()))) == ["notice", *keys]
 
