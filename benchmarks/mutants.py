@@ -58,8 +58,11 @@ _COMPARE += ("tests/compare/test_compare_properties.py",)
 
 def _of_changes(name: str) -> tuple[str, ...]:
     """The module's own tests first."""
-    others = ("divisive", "levels", "noise", "potts", "recent", "changes")
-    return tuple(f"tests/changes/test_{each}.py" for each in sorted(others, key=lambda each: each != name))
+    names = ("changes", "divisive", "levels", "noise", "potts", "recent")
+    own = "changes" if name == "__init__" else name
+    return tuple(
+        f"tests/changes/test_{each}.py" for each in sorted(names, key=lambda each: (each != own, each == "changes"))
+    )
 
 
 TESTS = {

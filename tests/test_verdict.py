@@ -307,6 +307,8 @@ def test_as_many_gpus_as_asked_for(gpus: str, host_gpus: tuple[Gpu, ...], seen: 
         ("all", (), "580.65.06", 1),
         ("all", TWO_GPUS, "580.65.06", 2),
         ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "565.57.01", 1),
+        ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "569.99", 1),
+        ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "570", 2),
         ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "570.86.10", 2),
         ("all", (*TWO_GPUS, dataclasses.replace(SLICED, index=2)), "x", 1),
         ("all", TWO_SLICED, "580.65.06", 1),

@@ -65,7 +65,7 @@ def _weights(points: Sequence[Point]) -> list[float]:
     """One over the standard error, relative to the usual one, and never more than four times or less than a quarter."""
     errors = [point.deviation / math.sqrt(point.processes) for point in points]
     known = [error for error in errors if error > 0.0]
-    usual = median(known) if known else 1.0
+    usual = median(known) if known else math.nan  # then there is none to compare
     return [min(4.0, max(0.25, usual / error)) if error > 0.0 else 1.0 for error in errors]
 
 
@@ -101,7 +101,7 @@ def _confirmed(
         lasts = stop == len(values) or stop - at >= levels.OLDEST
         certainty = weights[at:stop] if weights else None
         differs = partial(levels.differ, after=values[at:stop], margin=least, certainty=certainty)
-        begun = max((place for place in places if place < at and (place in since or place <= at - LEVEL)), default=0)
+        begun = max((place for place in places if place in since or place <= at - LEVEL), default=0)
         if lasts and differs(values[begun:at]):
             young = [place for place in since if place > at - LEVEL]
             back = young and not differs(values[since[young[0]] : young[0]])

@@ -55,15 +55,14 @@ def best_split(values: Sequence[float], least: int = LEAST) -> tuple[float, int]
 
     The first stretch starts where ``values`` start; the second may end before they do. (-inf, 0) without candidates.
     """
-    end, within, best = len(values), _within(values), (-math.inf, 0)
-    for at in range(least, end - least + 1):
-        for stop in range(at + least, end + 1):
-            left, right, total = within[0][at], within[at][stop - at], within[0][stop]
-            sizes = at, stop - at
+    within, best = _within(values), (-math.inf, 0)
+    for at in range(least, len(values)):
+        for size in range(least, len(values) - at + 1):
+            left, right, total = within[0][at], within[at][size], within[0][at + size]
             divergence = total - left - right
-            divergence -= sizes[1] * left / (sizes[0] - 1) if sizes[0] > 1 else 0.0
-            divergence -= sizes[0] * right / (sizes[1] - 1) if sizes[1] > 1 else 0.0
-            best = max(best, (2 * divergence / stop, -at))
+            divergence -= size * left / max(1, at - 1)  # of a single value the distances are 0
+            divergence -= at * right / max(1, size - 1)
+            best = max(best, (2 * divergence / (at + size), -at))
     return best[0], -best[1]
 
 
@@ -84,9 +83,9 @@ def _weak(values: Sequence[float], significant: float, window: int, least: int) 
     """Candidates of all windows. A window begins behind whatever was found before, so that none is found twice."""
     found: list[int] = []
     start = 0
-    while start < len(values):
-        found += (start + at for at in _split(values[start : start + window], significant, least))
-        start = max(start + window // 2, found[-1] if found else 0)
+    while stretch := values[start : start + window]:
+        found += (start + at for at in _split(stretch, significant, least))
+        start = max([start + window // 2, *found])
     return found
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
+from statistics import fmean
 
 from ci_gpu.changes.noise import scales
 
-LEAST = 2
 PRICE = 5.5
 """What a jump costs, in deviations of the noise."""
 LIMIT = 4.0
@@ -25,6 +25,9 @@ FINENESS = 4
 """Levels in a deviation of the noise, from four to eight."""
 REACH = 3.0
 """How far from one of its first two points a level may lie, in deviations."""
+MOST = 64
+"""Levels on either side of a point, where its neighbour's deviation is far smaller than its own."""
+ROUNDING = 1e-12
 
 
 def detect(values: Sequence[float], margin: float, weights: Sequence[float] | None = None) -> tuple[int, ...]:
@@ -44,24 +47,24 @@ def fit(values: Sequence[float], deviations: Sequence[float], price: float) -> t
     Viterbi's way through the levels, where a new segment is always begun with two points at once. A level that costs
     more than the best, a jump and one point is forgotten.
     """
-    if len(values) < 2 * LEAST:
-        return ()
     levels: dict[float, tuple[float, int]] = {}  # the level of the last segment: the cost of all, where it starts
-    cheapest, begun = [-price, math.inf], [0, 0]  # of all values before each: the cost, the start of their last segment
+    cheapest = {0: -price}  # of so many values; no jump leads to the first segment
+    begun: dict[int, int] = {}  # where the last segment of so many values starts
+    most = math.inf
     for at in range(1, len(values)):
         value, unit = values[at], 1 / deviations[at]
         levels = {
-            level: (cost + min(abs(value - level) * unit, LIMIT), start) for level, (cost, start) in levels.items()
+            level: (cost + min(abs(value - level) * unit, LIMIT), start)
+            for level, (cost, start) in levels.items()
+            if cost <= most
         }
+        paid = cheapest.get(at - 1, math.inf) + price
         for level, cost in _fresh(values, deviations, at):
-            total = cheapest[at - 1] + price + cost
-            if level not in levels or total < levels[level][0]:
-                levels[level] = total, at - 1
-        least, start = min(levels.values())
-        levels = {level: each for level, each in levels.items() if each[0] <= least + price + LIMIT}
-        cheapest.append(least)
-        begun.append(start)
-    return _walk_back(begun)
+            fresh = paid + cost, at - 1
+            levels[level] = min(levels.get(level, fresh), fresh)
+        cheapest[at + 1], begun[at + 1] = least, _ = min(levels.values())
+        most = least + price + LIMIT
+    return _walked_back(begun, len(values))
 
 
 def _fresh(values: Sequence[float], deviations: Sequence[float], at: int) -> Iterator[tuple[float, float]]:
@@ -69,23 +72,21 @@ def _fresh(values: Sequence[float], deviations: Sequence[float], at: int) -> Ite
     before, value = values[at - 1], values[at]
     units = 1 / deviations[at - 1], 1 / deviations[at]
     grid = 2.0 ** math.floor(math.log2(min(deviations[at - 1], deviations[at]) / FINENESS))
-    for level in sorted({*_near(before, deviations[at - 1], grid), *_near(value, deviations[at], grid)}):
+    for level in {*_near(before, deviations[at - 1], grid), *_near(value, deviations[at], grid)}:
         yield level, min(abs(before - level) * units[0], LIMIT) + min(abs(value - level) * units[1], LIMIT)
 
 
 def _near(value: float, deviation: float, grid: float) -> Iterator[float]:
-    reach = min(64, math.ceil(REACH * deviation / grid))
+    reach = min(MOST, math.ceil(REACH * deviation / grid))
     middle = round(value / grid)
     return (cell * grid for cell in range(middle - reach, middle + reach + 1))
 
 
-def _walk_back(begun: Sequence[int]) -> tuple[int, ...]:
-    found: list[int] = []
-    at = begun[-1]
-    while at > 0:
-        found.append(at)
-        at = begun[at]
-    return tuple(reversed(found))
+def _walked_back(begun: Mapping[int, int], end: int) -> tuple[int, ...]:
+    edges = [end]
+    while edges[-1] in begun:
+        edges.append(begun[edges[-1]])
+    return tuple(reversed(edges[1:-1]))
 
 
 def weighted_median(weighted: list[tuple[float, float]]) -> float:
@@ -93,10 +94,8 @@ def weighted_median(weighted: list[tuple[float, float]]) -> float:
     weighted.sort()
     sums = list(accumulate(weight for _, weight in weighted))
     half = sums[-1] / 2
-    at = bisect_left(sums, half * (1 - 1e-12))
-    if sums[at] <= half * (1 + 1e-12) and at + 1 < len(weighted):
-        return (weighted[at][0] + weighted[at + 1][0]) / 2
-    return weighted[at][0]
+    slack = ROUNDING * half
+    return fmean(weighted[bisect_left(sums, bound)][0] for bound in (half - slack, half + slack))
 
 
 def _sized(values: Sequence[float], weights: Sequence[float], found: tuple[int, ...], margin: float) -> tuple[int, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ci_gpu import changes
 from ci_gpu.model import ChangePoint
@@ -57,12 +58,19 @@ def test_at_two_per_cent_more_of_them_are_and_none_that_was_not_published() -> N
         ([50, 52], [51], {50: ("potts", "divisive"), 52: ("potts",)}),
         ([50], [49, 51], {50: ("potts", "divisive"), 51: ("divisive",)}),
         ([50], [], {50: ("potts",)}),
+        ([], [50], {50: ("divisive",)}),
     ],
 )
 def test_two_detectors_agree_within_one_point_and_one_to_one(
     potts: list[int], divisive: list[int], agreed: dict[int, tuple[str, ...]]
 ) -> None:
     assert changes._agreed({"potts": potts, "divisive": divisive}) == agreed
+
+
+def test_a_place_is_put_to_the_nearest_that_its_detector_does_not_name_yet() -> None:
+    agreed = changes._agreed({"potts": [49], "divisive": [49, 50], "recent": [50]})
+
+    assert agreed == {49: ("potts", "divisive"), 50: ("divisive", "recent")}
 
 
 def test_a_change_names_both_runs_its_size_and_who_saw_it() -> None:
@@ -209,6 +217,9 @@ def test_a_level_that_was_seen_but_not_confirmed_is_no_part_of_the_one_before_if
     assert changes._confirmed(rising, 0.02, weights, [20, 40]) == {40}
     assert changes._confirmed(rising[3:], 0.02, weights[3:], [17, 37]) == {37}
     assert changes._confirmed([*rising[:20], *rising[37:]], 0.02, weights[3:], [20, 23]) == {23}
+    for count, confirmed in ((18, {38}), (17, set())):
+        values = [*rising[: 20 + count], *rising[40:]]
+        assert changes._confirmed(values, 0.02, weights[20 - count :], [20, 20 + count]) == confirmed
 
 
 @pytest.mark.parametrize(("share", "most"), [(0.3, 1), (0.5, 1), (0.8, 10)])
@@ -243,6 +254,7 @@ def test_what_one_alone_sees_beside_another_change_is_the_same_change() -> None:
 
     assert changes._apart({50: both, 59: one, 70: one, 79: one, 90: one}) == {50: both, 70: one, 90: one}
     assert changes._apart({41: one, 50: both, 53: both}) == {50: both, 53: both}
+    assert changes._apart({40: one, 50: both, 60: one, 69: one}) == {40: one, 50: both, 60: one}
 
 
 @pytest.mark.parametrize("old", [50, 200, 980])
@@ -327,6 +339,49 @@ def test_a_run_of_wide_error_weighs_less() -> None:
 
     assert places(changes.find(series(values, deviations=deviations), margin=0.02)) == [40]
     assert places(changes.find(series(values, deviations=deviations), margin=0.02, weighted=True)) == []
+
+
+def _weights(deviations: Sequence[float]) -> list[float]:
+    return changes._weights(series([1.0] * len(deviations), deviations=deviations).points)
+
+
+def test_a_point_weighs_by_its_error_beside_the_usual_one_between_a_quarter_and_four() -> None:
+    assert _weights([2.0, 2.0, 1.0, 4.0, 2.0]) == [1.0, 1.0, 2.0, 0.5, 1.0]
+    assert _weights([0.2, 0.2, 0.01, 40.0, 0.2]) == [1.0, 1.0, 4.0, 0.25, 1.0]
+
+
+def test_a_point_whose_error_is_not_known_weighs_as_the_usual_one() -> None:
+    assert _weights([0.0, 0.0]) == [1.0, 1.0]
+    assert _weights([0.0, 0.0, 0.0, 2.0, 4.0, 8.0]) == [1.0, 1.0, 1.0, 2.0, 1.0, 0.5]
+
+
+def test_the_error_of_a_mean_falls_with_the_root_of_the_processes() -> None:
+    points = series([1.0] * 3, deviations=[1.0, 1.0, 2.0]).points
+
+    weights = changes._weights(
+        [replace(point, processes=count) for point, count in zip(points, (4, 1, 16), strict=True)]
+    )
+
+    assert weights == [1.0, 0.5, 1.0]
+
+
+def test_two_new_points_are_told_from_the_twelfth_on() -> None:
+    (found,) = changes.find(series([*[1.0, 1.001] * 5, 1.2, 1.2]), margin=0.02)
+
+    assert (found.after, found.detectors[-1]) == ("run-10", "recent")
+
+
+def test_what_is_recent_is_looked_for_on_the_level_that_began_nine_points_ago_or_earlier() -> None:
+    levels = [0.0] * 20 + [0.1] * 20
+    for new, found in ((8, (40,)), (9, ())):
+        assert changes._found([*levels, *[0.2] * new], 0.02, None)["recent"] == found
+
+
+def test_a_stretch_of_six_points_that_has_ended_is_a_level_and_one_of_five_an_excursion() -> None:
+    quiet = [0.0, 0.001] * 10
+    for count, confirmed in ((6, {20, 26}), (5, set())):
+        values = [*quiet, *[0.05, 0.051] * 2, 0.05, 0.051][: 20 + count] + [0.1, 0.101] * 5
+        assert changes._confirmed(values, 0.02, None, [20, 20 + count]) == confirmed
 
 
 def test_only_the_newest_thousand_points_are_looked_at() -> None:

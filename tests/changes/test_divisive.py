@@ -83,7 +83,7 @@ def test_so_are_the_candidates_of_all_windows(otava: Any, p: float) -> None:
     assert divisive._weak(VALUES, p, 30, 1) == candidates
 
 
-@pytest.mark.parametrize(("left", "right"), [(2, 2), (5, 40), (90, 2), (300, 200)])
+@pytest.mark.parametrize(("left", "right"), [(1, 2), (2, 2), (5, 40), (90, 2), (300, 200)])
 def test_the_p_value_is_scipy_s(left: int, right: int) -> None:
     sides = noise(left, seed=3), [value + 0.004 for value in noise(right, seed=4)]
 
@@ -101,7 +101,34 @@ def test_the_p_value_keeps_its_digits_far_out_among_many_points() -> None:
 def test_a_step_without_noise_is_certain_and_no_step_is_none() -> None:
     assert divisive.p_value([1.0, 1.0], [2.0, 2.0]) == 0.0
     assert divisive.p_value([1.0, 1.0], [1.0, 1.0]) == 1.0
+    assert divisive.p_value([0.0, 0.0], [0.0, 0.0]) == 1.0
     assert divisive.p_value([1.0], [2.0]) == 1.0
+
+
+def test_what_rounding_leaves_is_neither_a_step_nor_noise() -> None:
+    """A double holds sixteen digits, and a mean of a hundred loses some."""
+    assert divisive.p_value([1e9, 1e9], [1e9 + 1e-6, 1e9 + 1e-6]) == 1.0
+    assert divisive.p_value([1e9, 1e9], [1e9 + 1e-2, 1e9 + 1e-2]) == 0.0
+    assert divisive.p_value([0.0, 2e-11], [100.0, 100.0]) == 0.0
+    assert divisive.p_value([0.0, 2e-9], [100.0, 100.0]) > 0.0
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_fewer_values_than_two_segments_have_no_split(count: int) -> None:
+    assert divisive.best_split([0.0, 0.0, 9.0][:count]) == (-math.inf, 0)
+    assert divisive.detect([0.0, 0.0, 9.0][:count], 0.0) == ()
+
+
+def test_two_values_are_a_segment_at_either_end() -> None:
+    assert divisive.detect([1.0] * 2 + [2.0] * 20, 0.0) == (2,)
+    assert divisive.detect([1.0] * 20 + [2.0] * 2, 0.0) == (20,)
+
+
+def test_a_step_of_the_margin_is_one() -> None:
+    values = [0.0] * 20 + [0.25] * 20
+
+    assert divisive.detect(values, 0.25) == (20,)
+    assert divisive.detect(values, 0.26) == ()
 
 
 def test_changes_are_found_in_every_window_of_a_long_series() -> None:

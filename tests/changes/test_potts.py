@@ -95,6 +95,29 @@ def test_a_level_may_lie_three_deviations_from_its_first_points() -> None:
     assert potts.fit([*[100.0] * 10, 2.5, 2.5, *[0.0] * 8], [1.0] * 20, 5.5) == (10,)
 
 
+@pytest.mark.parametrize("first", [0.003, 0.25, 1.0, 1.9, 40.0])
+@pytest.mark.parametrize("second", [0.6, 1.0, 2.6])
+def test_a_segment_may_begin_on_levels_all_around_its_two_points(first: float, second: float) -> None:
+    """Four to eight in the smaller deviation, to three deviations from each point and no level further."""
+    values, deviations = (1000.0, 2000.0), (first, first * second)
+
+    levels = sorted(level for level, _ in potts._fresh(values, deviations, 1))
+
+    near = [[level - value for level in levels if abs(level - value) < 500] for value in values]
+    widths = {right - left for side in near for left, right in pairwise(side)}
+    (width,) = widths
+    assert min(deviations) / 8 < width <= min(deviations) / 4
+    for side, deviation in zip(near, deviations, strict=True):
+        assert 3 * deviation - width / 2 <= -side[0] <= 3 * deviation + 1.5 * width
+        assert 3 * deviation - width / 2 <= side[-1] <= 3 * deviation + 1.5 * width
+
+
+def test_a_point_of_far_larger_deviation_brings_no_more_than_64_levels_either_side() -> None:
+    levels = sorted(level for level, _ in potts._fresh((0.0, 1000.0), (1.0, 1e6), 1))
+
+    assert levels == [level / 4 for level in (*range(-12, 13), *range(4000 - 64, 4000 + 65))]
+
+
 @pytest.mark.parametrize(
     ("weighted", "middle"),
     [
@@ -103,14 +126,19 @@ def test_a_level_may_lie_three_deviations_from_its_first_points() -> None:
         ([(4.0, 3.0), (1.0, 1.0), (2.0, 1.0)], 4.0),
         ([(4.0, 2.0), (1.0, 1.0), (2.0, 1.0)], 3.0),
         ([(7.0, 0.1)], 7.0),
+        ([(float(at), 0.1) for at in range(10)], 4.5),
+        (list(enumerate((0.1, 0.7, 0.7, 0.7, 0.7, 0.1))), 2.5),
+        (list(enumerate((3040552.2, 4963480.7, 4595928.5, 4595928.5, 4963480.7, 3040552.2))), 2.5),
     ],
 )
 def test_half_of_the_weight_lies_below_the_median(weighted: list[tuple[float, float]], middle: float) -> None:
+    """The last three: such weights add up to a little more, or less, than half of their sum."""
     assert potts.weighted_median(weighted) == middle
 
 
 def test_fewer_than_four_values_have_no_steps() -> None:
-    assert potts.fit([0.0, 0.0, 9.0], [1.0] * 3, 1.0) == ()
+    for few in range(4):
+        assert potts.fit([0.0, 0.0, 9.0][:few], [1.0] * few, 1.0) == ()
     assert potts.fit([0.0, 0.0, 9.0, 9.0], [1.0] * 4, 1.0) == (2,)
 
 
@@ -152,3 +180,32 @@ def test_small_steps_are_put_together_the_smallest_first() -> None:
     assert potts.detect(values, 0.0) == (20, 40)
     assert potts.detect(values, 0.02) == (20,)
     assert potts.detect(values, 0.05) == ()
+
+
+def test_a_step_of_the_margin_is_one() -> None:
+    values = [0.0] * 20 + [0.25] * 20
+
+    assert potts.detect(values, 0.25) == (20,)
+    assert potts.detect(values, 0.26) == ()
+
+
+def test_the_level_of_a_segment_is_that_of_all_its_points() -> None:
+    values, weights = [0.0, 1.0, 5.0, 5.0], [1.0] * 4
+
+    assert potts._sized(values, weights, (2,), 4.5) == (2,)
+    assert potts._sized(values, weights, (2,), 4.6) == ()
+
+
+def test_each_value_has_a_weight() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        potts.detect(noise(20), 0.0, [1.0] * 19)
+
+
+def test_without_weights_each_point_counts_once() -> None:
+    """Two points a little off are no segment, unless each counts twice; three are one, unless each counts half."""
+    two, three = ([*noise(30), *off, *noise(30, seed=2)] for off in ([1.01] * 2, [1.015] * 3))
+
+    assert potts.detect(two, 0.0) == ()
+    assert potts.detect(two, 0.0, [2.0] * 62) == (30, 33)
+    assert potts.detect(three, 0.0) == (30, 34)
+    assert potts.detect(three, 0.0, [0.5] * 63) == ()

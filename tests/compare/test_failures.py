@@ -131,6 +131,13 @@ def test_containers_without_an_answer_are_counted_by_kind() -> None:
     assert [tells_of_failure(block) for block in blocks] == [True, True, True, False, True]
 
 
+def test_of_containers_without_an_answer_the_first_is_told() -> None:
+    last = Failure(kind="torch-broken", exit_code=4, what="another word")
+    (one,) = unanswered([Block(pair=pair, arm="head", failure=each) for pair, each in enumerate((SILENT, last))])
+
+    assert one.failure == SILENT
+
+
 def test_why_a_metric_is_not_that_of_every_container_is_told_for_both_arms() -> None:
     blocks = [bad("head", 1), good("head", 2), good("base", 1), bad("base", 2, "error"), bad("head", 3, invalid="x")]
 
@@ -193,6 +200,7 @@ def test_other_checks_are_as_they_were() -> None:
     [
         (None, "a sample is not a finite number"),
         (-1.0, "a sample of -1 ms is not positive"),
+        (0.0, "a sample of 0 ms is not positive"),
         (2.5, "a sample of 2.5 ms is beyond the physical limit of 2"),
     ],
 )
@@ -202,6 +210,17 @@ def test_a_sample_that_cannot_be_true_is_told_as_in_an_examination(sample: float
 
     assert (one.result.check, one.result.kind, one.result.message) == (paired.ID, "impossible-metric", said)
     assert one.told == "failed in 1 of 3 containers of the head"
+
+
+def test_what_the_hardware_can_just_do_is_true_and_so_is_a_count_of_zero() -> None:
+    assert failed([paired.block("head", 1, paired.metric(2.0, limit=2.0))]) == ()
+    assert failed([paired.block("head", 1, paired.metric(0.0, exact=True))]) == ()
+
+
+def test_a_metric_without_samples_is_told() -> None:
+    (one,) = failed([paired.block("head", 1, paired.metric())])
+
+    assert one.result.message == "there are no samples"
 
 
 @pytest.mark.attack

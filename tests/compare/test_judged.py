@@ -48,6 +48,7 @@ def test_without_blocks_there_is_nothing_but_why() -> None:
     stated = msgspec.structs.replace(trial(), blocks=())
 
     assert judged(stated) == Trial(base="old", head="new", refused=NO_SAMPLES)
+    assert "no samples" in judged(stated).refused
     assert judged(msgspec.structs.replace(stated, refused="a shared GPU")).refused == "a shared GPU"
     assert differing(stated, judged(stated)) == (2, True)
 
@@ -62,7 +63,10 @@ def test_what_was_measured_on_two_machines_is_withdrawn_and_on_one_is_not() -> N
 
 
 def test_where_the_machine_spoiled_every_block_that_is_why() -> None:
-    spoiled = tuple(msgspec.structs.replace(each, invalid="the GPU throttled") for each in trial().blocks)
+    reasons = ("the GPU throttled", *["a shared GPU"] * 11)
+    spoiled = tuple(
+        msgspec.structs.replace(each, invalid=reason) for each, reason in zip(trial().blocks, reasons, strict=True)
+    )
 
     assert judged(msgspec.structs.replace(trial(), blocks=spoiled)).refused == "the GPU throttled"
 
@@ -125,5 +129,9 @@ def test_what_is_stated_twice_or_not_at_all_differs() -> None:
 def test_the_control_and_the_refusal_are_of_the_whole() -> None:
     found = trial()
 
+    assert found.control is not None
+    drifting = msgspec.structs.replace(found.control, verdict="inconclusive")
+
     assert differing(msgspec.structs.replace(found, control=None), found) == (0, True)
+    assert differing(msgspec.structs.replace(found, control=drifting), found) == (0, True)
     assert differing(msgspec.structs.replace(found, refused="the machine"), found) == (0, True)
