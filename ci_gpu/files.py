@@ -64,6 +64,19 @@ def write(path: Path, text: str) -> None:
         raise
 
 
+def probe(path: Path) -> None:
+    """Make the folder of a file that is to be written, and see that it can be.
+
+    Raises:
+        OSError: `write` would fail.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not _is_stream(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        os.close(descriptor)
+        Path(name).unlink()
+
+
 def _is_stream(path: Path) -> bool:
     """
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import stat
 import subprocess
 import sys
@@ -28,6 +29,17 @@ def verdict(monkeypatch: pytest.MonkeyPatch) -> Summary:
     summary = samples.red()
     monkeypatch.setattr(running, "examined", lambda *_, **__: summary)
     return summary
+
+
+def blocked(monkeypatch: pytest.MonkeyPatch, path: Path, summary: Summary) -> None:
+    """The run finds this summary, and while it goes on something takes the place of a file or a folder."""
+
+    def examined(*_: object, **__: object) -> Summary:
+        shutil.rmtree(path, ignore_errors=True)
+        path.touch()
+        return summary
+
+    monkeypatch.setattr(running, "examined", examined)
 
 
 def names(folder: Path) -> list[str]:
@@ -102,12 +114,12 @@ def test_a_link_that_a_checkout_brings_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.attack
 def test_a_report_that_cannot_be_written_changes_no_verdict(
-    tmp_path: Path, verdict: Summary, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, verdict: Summary, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image, or a neighbour, fills the disk, or the folder of the reports is not writable. A failing verdict would
     end as a mistake in usage, and unseen. The verdict's words and exit code stand, and the error is said beside them.
     """
-    (tmp_path / "taken").write_text("")
+    blocked(monkeypatch, tmp_path / "taken", verdict)
     code = run("--report-dir", str(tmp_path / "taken" / "reports"))
     said = capsys.readouterr()
 
@@ -116,16 +128,17 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(
     assert "the json report cannot be written" in said.err
 
 
-def test_one_report_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path, verdict: Summary) -> None:
-    (tmp_path / "run.json").mkdir()
-    run("--report-dir", str(tmp_path))
+def test_one_report_that_cannot_be_written_keeps_no_other_from_it(
+    tmp_path: Path, verdict: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked(monkeypatch, tmp_path / "taken", verdict)
+    run("--report-dir", str(tmp_path / "there"), "--json", str(tmp_path / "taken" / "run.json"))
 
-    assert {"junit.xml", "report.html", "summary.md"} <= set(names(tmp_path))
+    assert {"junit.xml", "report.html", "summary.md"} <= set(names(tmp_path / "there"))
 
 
 def test_a_green_verdict_whose_report_is_lost_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "examined", lambda *_, **__: samples.green())
-    (tmp_path / "taken").write_text("")
+    blocked(monkeypatch, tmp_path / "taken", samples.green())
 
     assert run("--json", str(tmp_path / "taken" / "run.json")) == 2
 

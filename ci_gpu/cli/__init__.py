@@ -29,7 +29,7 @@ def main() -> None:
         show(error)
         sys.exit(error.exit_code)
     except Exception:
-        _show_bug()
+        show_bug()
         sys.exit(INTERNAL_ERROR)
 
 
@@ -77,7 +77,7 @@ def show(error: CiGpuError) -> None:
         console.command(actions.command("error", f"{error.what}. {error.remedy}", title="ci-gpu"))
 
 
-def _show_bug() -> None:
+def show_bug() -> None:
     """Our own mistake: a report that can be pasted as it is."""
     import platform
     import traceback

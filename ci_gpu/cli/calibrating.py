@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci_gpu.cli import options, running
+from ci_gpu.cli import options, running, telling
 
 if TYPE_CHECKING:
     from ci_gpu.model import Trial
@@ -31,6 +31,7 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, 
     from ci_gpu.compare import noise
 
     paths = options.paths(report_dir, given)
+    telling.require_writable(paths)
     said = {"pairs": 10, **{key: value for key, value in given.items() if value not in (None, "")}, "baseline": image}
     document = options.document(file)
     targets = config.targets((image,), said, document)

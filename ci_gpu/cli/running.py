@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci_gpu.cli import options, posting
+from ci_gpu.cli import options, telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,19 +52,20 @@ def run(
     Exit: 0 the gate is open; 1 an image fails; 2 usage; 3 the runner is at fault; 4 an image gave no valid answer;
     5 GitHub refused; 70 our bug; 130 interrupted.
     """
-    from ci_gpu import config, console, pipeline, reports
+    from ci_gpu import config, console, reports
 
     paths = options.paths(report_dir, given)
+    telling.require_writable(paths)
     said = {key: value for key, value in given.items() if value not in (None, "")}
     document = options.document(file)
     targets = config.targets(images, said, document)
     summary = examined(targets, config.wish(targets, said, document), verbose=verbose)
-    summary = remembered(summary, url)
-    unwritten = pipeline.write(summary, paths)
+    kept = telling.keep(summary, paths, comment_when)
     console.document(reports.load("terminal").render(summary))
-    show_all(unwritten)
-    _tell_github(summary, paths, comment_when, comment_key)
-    return summary.verdict.exit_code or max((error.exit_code for error in unwritten), default=0)
+    show_all(kept.faults)
+    known, lost = telling.remember(summary, lambda: remembered(summary, url), paths, kept)
+    refused = telling.post(known, comment_when, comment_key)
+    return telling.code(summary, (*kept.faults, *lost, *refused))
 
 
 def show_all(errors: Iterable[CiGpuError]) -> None:
@@ -108,15 +109,3 @@ def _watch(verbose: bool) -> Any:
     if sys.stderr.isatty() and not verbose:
         return progress.Live()
     return progress.Plain(show_log=verbose)
-
-
-def _tell_github(summary: Summary, paths: dict[str, Path], when: str, key: str | None) -> None:
-    """Outputs, step summary and annotations of the job, and the comment on its pull request."""
-    from ci_gpu.github import actions
-
-    pending, url = posting.post(summary, when, key)
-    actions.tell(summary, os.environ, {**_path_outputs(paths), "comment-pending": pending, "comment-url": url})
-
-
-def _path_outputs(paths: dict[str, Path]) -> dict[str, str]:
-    return {f"{name}-file": str(path) for name, path in paths.items()}

@@ -7,8 +7,10 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ci_gpu import console
+from ci_gpu.errors import RunnerError
 from ci_gpu.model import (
     IMPROVED,
     INCONCLUSIVE,
@@ -54,14 +56,51 @@ def untrusted_output() -> Iterator[None]:
         console.command(f"\n::{token}::")  # what came before may have left its line open
 
 
-def tell(summary: Summary, env: Mapping[str, str], extra: Mapping[str, str]) -> None:
-    """Outputs, step summary and annotations of the step."""
+class Told(NamedTuple):
+    """What could not be told, and at which byte of the step summary ours begins."""
+
+    faults: tuple[RunnerError, ...] = ()
+    at: int = 0
+
+
+def tell(summary: Summary, env: Mapping[str, str], extra: Mapping[str, str]) -> Told:
+    """Outputs, step summary and annotations of the step; what cannot be written loses none of the others."""
     if not active(env):
-        return
-    _write_outputs(env, {**outputs(summary), **extra})
-    _append(env.get("GITHUB_STEP_SUMMARY", ""), markdown.render(summary, SUMMARY_BUDGET) + "\n")
+        return Told()
+    faults = add_outputs(env, {**outputs(summary), **extra})
+    at = summarise(summary, env)
     for line in error_commands(summary):
         console.command(line)
+    return Told(faults, at)
+
+
+def add_outputs(env: Mapping[str, str], values: Mapping[str, str]) -> tuple[RunnerError, ...]:
+    """Of an output that is given twice the runner takes the last."""
+    try:
+        _write_outputs(env, values)
+    except OSError as error:
+        return (
+            RunnerError(
+                f"the outputs of this step cannot be written: {error.strerror}",
+                why="the disk of the runner is full, or its file for them is gone or not ours",
+                remedy="see df -h on the runner, and who owns the folder of GITHUB_OUTPUT",
+                kind="no-outputs",
+            ),
+        )
+    return ()
+
+
+def summarise(summary: Summary, env: Mapping[str, str], at: int = -1) -> int:
+    """Put the step summary behind what is there, or in the place of what begins ``at``; where it begins.
+
+    A summary that cannot be written is a warning: it decides nothing.
+    """
+    try:
+        return _put(env.get("GITHUB_STEP_SUMMARY", ""), markdown.render(summary, SUMMARY_BUDGET) + "\n", at)
+    except OSError as error:
+        said = f"the step summary cannot be written: {error.strerror}"
+        console.command(command("warning", said, title="ci-gpu"))
+        return at
 
 
 def outputs(summary: Summary) -> dict[str, str]:
@@ -138,6 +177,18 @@ def _append(path: str, text: str) -> None:
     if path:
         with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(text)
+
+
+def _put(path: str, text: str, at: int) -> int:
+    """Only a regular file has places: into a pipe nothing is written twice."""
+    if not path or (at >= 0 and not Path(path).is_file()):
+        return at
+    with Path(path).open("ab") as file:
+        if at >= 0:
+            file.truncate(at)
+        begins = file.tell()
+        file.write(text.encode("utf-8", "replace"))
+    return begins
 
 
 def _data(text: str) -> str:
