@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from ci_gpu import containers, diagnosis, handover, plan, startup
+from ci_gpu.budget import LOOKS, Budget
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.engines import Engine
 from ci_gpu.errors import CiGpuError, ImageError, RunnerError
@@ -66,6 +67,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     emulated: bool = False  # the image is for another processor than this machine's
     env: Mapping[str, str] = {}
     gpu_modes: tuple[str, ...] = ()  # the ways of handing over its GPUs, in the order in which they are tried
+    budget: Budget | None = None  # what the image may still say, in all of its visits; None: of a run of its own
+    looks: int = LOOKS  # at its GPUs that are kept of one container
     watch: str = ""  # which GPUs the image is to watch, because the host cannot: "first", "all", or none of them
 
 
@@ -83,6 +86,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(visit: Visit, watch: Watch) -> Answers:
     """Run all checks of the visit, in as many containers as it takes."""
+    visit = msgspec.structs.replace(visit, budget=visit.budget or Budget())
     results: dict[str, CheckResult] = {}
     environment, log, deaths = None, "", 0
     killed: set[str] = set()  # checks whose container something outside killed: each is tried once more
@@ -166,7 +170,8 @@ def _heard(
             user_sources=visit.user_sources,
             watch=visit.watch,
         )
-        transcript = Transcript(guest.nonce, tuple(check.id for check in checks), bool(visit.watch))
+        promised = tuple(check.id for check in checks)
+        transcript = Transcript(guest.nonce, promised, bool(visit.watch), visit.budget, visit.looks)
         try:
             ending = _converse(visit, guest, transcript, watch)
         except CiGpuError as error:
@@ -226,6 +231,8 @@ def _listen(conversation: Conversation, guest: plan.Guest, transcript: Transcrip
     deadline = time.monotonic() + STARTUP_SECONDS
     try:
         while line := conversation.next_line(deadline):
+            if time.monotonic() > deadline:  # there is always a next line where the image prints without end
+                return True
             event = transcript.hear(line.source, line.text)
             if event is None:
                 watch.log(line.text)

@@ -29,6 +29,7 @@ from ci_gpu import (
     untyped,
     verdict,
 )
+from ci_gpu.budget import Budget
 from ci_gpu.choice import Chosen, choose
 from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
 from ci_gpu.gpus import wanted_gpus
@@ -102,8 +103,9 @@ def run(
         this = msgspec.structs.replace(this, detour=_detour(this, settings, watch))
         containers.sweep(chosen.engine, this.env)
         pulled = tuple(_fetched(this, target, watch, password) for target in targets)
-        images = _examine_each(this, targets, pulled, watch)
-        found = _compare(this, wish, targets, images, watch) if wish else None
+        budgets = tuple(Budget().share(len(targets)) for _ in targets)
+        images = _examine_each(this, targets, pulled, watch, budgets, bequeath=wish is None)
+        found = _compare(this, wish, targets, images, watch, budgets) if wish else None
         name, device, detour = chosen.name, this.device, this.detour.why
     except CiGpuError as error:
         images = tuple(_failed(target, error) for target in targets)
@@ -186,12 +188,20 @@ def _fetched(this: Run, target: config.Target, watch: Watch, password: str) -> P
 
 
 def _examine_each(
-    this: Run, targets: tuple[config.Target, ...], pulled: tuple[PulledImage | CiGpuError, ...], watch: Watch
+    this: Run,
+    targets: tuple[config.Target, ...],
+    pulled: tuple[PulledImage | CiGpuError, ...],
+    watch: Watch,
+    budgets: tuple[Budget, ...],
+    *,
+    bequeath: bool,
 ) -> tuple[ImageReport, ...]:
     """One after the other. A way of handing over GPUs that was refused before another worked is not tried again."""
     images: tuple[ImageReport, ...] = ()
-    for target, image in zip(targets, pulled, strict=True):
-        images += (_examine(this, target, image, watch),)
+    for number, (target, image) in enumerate(zip(targets, pulled, strict=True)):
+        images += (_examine(this, target, image, watch, budgets[number]),)
+        if bequeath and number + 1 < len(targets):
+            budgets[number].leave_to(budgets[number + 1])
         this = msgspec.structs.replace(this, gpu_modes=_left(this.gpu_modes, images[-1]))
     return images
 
@@ -200,13 +210,15 @@ def _left(modes: tuple[str, ...], image: ImageReport) -> tuple[str, ...]:
     return modes[modes.index(image.gpu_mode) :] if image.gpu_mode in modes else modes
 
 
-def _examine(this: Run, target: config.Target, image: PulledImage | CiGpuError, watch: Watch) -> ImageReport:
+def _examine(
+    this: Run, target: config.Target, image: PulledImage | CiGpuError, watch: Watch, budget: Budget
+) -> ImageReport:
     if isinstance(image, CiGpuError):
         return _failed(target, image)
     started, clock = _now(), time.monotonic()
     watch.examining(target)
     try:
-        answers = guest.examine(_visit(this, target, image), watch)
+        answers = guest.examine(_visit(this, target, image, budget), watch)
     except CiGpuError as error:
         return msgspec.structs.replace(_failed(target, error, image), started=started)
     return ImageReport(
@@ -225,7 +237,12 @@ def _examine(this: Run, target: config.Target, image: PulledImage | CiGpuError, 
 
 
 def _compare(
-    this: Run, wish: config.Wish, targets: tuple[config.Target, ...], images: tuple[ImageReport, ...], watch: Watch
+    this: Run,
+    wish: config.Wish,
+    targets: tuple[config.Target, ...],
+    images: tuple[ImageReport, ...],
+    watch: Watch,
+    budgets: tuple[Budget, ...],
 ) -> Trial:
     """Head and base in turn; where one of them could not be examined, there is nothing to measure."""
     head, base = images
@@ -241,7 +258,8 @@ def _compare(
         gpus=telemetry.chosen(this.machine.gpus, targets[0].settings.gpus) if this.device == "cuda" else (),
     )
     this = msgspec.structs.replace(this, gpu_modes=_left(this.gpu_modes, base))  # examined last: by what both had
-    visits = [_visit(this, target, image.image) for target, image in zip(targets, images, strict=True)]
+    each = zip(targets, images, budgets, strict=True)
+    visits = [_visit(this, target, image.image, budget) for target, image, budget in each]
     arms = trial.Arms(head=visits[0], base=visits[1], head_report=head, base_report=base)
     return trial.conduct(arms, design, watch)
 
@@ -275,7 +293,7 @@ def _is_elsewhere(target: config.Target) -> bool:
     return bool(settings.registry_username) and target.ref is not None and target.ref.registry != settings.registry
 
 
-def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
+def _visit(this: Run, target: config.Target, image: PulledImage, budget: Budget) -> guest.Visit:
     settings = target.settings
     gpus = _gpus(this, settings)
     modes = this.gpu_modes if gpus else ()
@@ -313,6 +331,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
         user_sources=target.user_sources,
         entrypoint=image.entrypoint,
         emulated=pull.is_foreign(image),
+        budget=budget,
         env=this.env,
     )
 

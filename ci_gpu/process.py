@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
@@ -20,8 +21,13 @@ from ci_gpu.errors import RunnerError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-MAX_LINE = 8 << 20
+MAX_LINE = 4 << 20
 """Bytes of one line that are kept; an image can print what it likes, but not fill our memory."""
+
+MAX_WAITING = 16 << 20
+"""Bytes of lines that were read and not yet heard; then the process waits until they are."""
+
+_A_LINE = 200  # bytes that an empty one takes
 
 _FAREWELL = 2.0  # seconds for the pipes of a dead process to come to their end
 
@@ -83,6 +89,29 @@ def own_limits() -> tuple[tuple[str, str], ...]:
     return ("nofile", "{}:{}".format(*files)), ("nproc", "{}:{}".format(*bounded))
 
 
+class _Lines(queue.Queue[tuple[str, bytes]]):
+    """Source and bytes of lines. ``maxsize`` is in bytes; a line without any is the end of its output.
+
+    These four methods are what `queue.Queue` leaves to its children.
+    """
+
+    def _init(self, maxsize: int) -> None:
+        self.queue: deque[tuple[str, bytes]] = deque()
+        self._octets = 0
+
+    def _qsize(self) -> int:
+        return self._octets
+
+    def _put(self, item: tuple[str, bytes]) -> None:
+        self.queue.append(item)
+        self._octets += len(item[1]) + _A_LINE
+
+    def _get(self) -> tuple[str, bytes]:
+        item = self.queue.popleft()
+        self._octets -= len(item[1]) + _A_LINE
+        return item
+
+
 class Conversation:
     """A process whose output is read line by line, against a clock, while its stdin stays open.
 
@@ -107,7 +136,7 @@ class Conversation:
                 kind="engine-missing",
             ) from error
         self._open_outputs = 2
-        self._lines: queue.Queue[Line | None] = queue.Queue(maxsize=10_000)
+        self._lines = _Lines(maxsize=MAX_WAITING)
         self._streams = tuple(
             cast("IO[bytes]", stream) for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
         )
@@ -128,11 +157,11 @@ class Conversation:
         """
         while self._open_outputs:
             try:
-                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                source, data = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise TimeoutError from None
-            if line is not None:
-                return line
+            if data:
+                return Line(source, _text(data).rstrip("\r\n"))
             self._open_outputs -= 1
         return None
 
@@ -174,8 +203,8 @@ class Conversation:
 
     def _read(self, source: str, stream: IO[bytes]) -> None:
         while line := stream.readline(MAX_LINE):
-            self._lines.put(Line(source, _text(line).rstrip("\r\n")))
-        self._lines.put(None)
+            self._lines.put((source, line))
+        self._lines.put((source, b""))
 
 
 def _text(data: bytes) -> str:

@@ -13,8 +13,11 @@ from ci_gpu.payload.cuda_errors import NOT_MADE
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Started
 from ci_gpu.reports import printable
 
-MAX_LOG_LINES = 20_000
-"""Lines of an image's own output that are passed on; an image can print for ever."""
+MAX_LOG = 4 << 20
+"""Bytes of an image's own output that are passed on; an image can print for ever."""
+
+MAX_LOG_LINE = 2_000
+"""Characters of one line of it."""
 
 SYMBOLS = {"passed": "✓", "failed": "✗", "error": "!", "skipped": "–"}
 
@@ -33,7 +36,7 @@ class Plain:
         self._show_log, self._fence = show_log, fence
         self._open_fence: AbstractContextManager[object] | None = None
         self._started = time.monotonic()
-        self._log_lines, self._pulled = 0, ""
+        self._log_left, self._pulled = MAX_LOG, ""
         self._told = ""  # why the last check was not made: one cause is told once
 
     def image(self, target: Target) -> None:
@@ -70,13 +73,14 @@ class Plain:
 
     def log(self, line: str) -> None:
         """A line of the image's own: shown between fences, or not at all."""
-        if not self._show_log or self._log_lines > MAX_LOG_LINES:
+        if not self._show_log or self._log_left <= 0:
             return
         if self._open_fence is None:
             self._open_fence = self._fence()
             self._open_fence.__enter__()
-        self._log_lines += 1
-        text = printable(line) if self._log_lines <= MAX_LOG_LINES else "… and more, which is dropped"
+        text = printable(line[:MAX_LOG_LINE])
+        self._log_left -= len(text.encode()) + len("    | \n")
+        text = text if self._log_left > 0 else "… and more, which is dropped"
         console.say(f"    | {text}", stream=self._stream)
 
     def close(self) -> None:

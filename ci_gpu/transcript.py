@@ -6,10 +6,13 @@ import dataclasses
 import math
 import re
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from ci_gpu import budget, layout
+from ci_gpu.budget import Budget
 from ci_gpu.errors import ImageError
 from ci_gpu.payload.cuda_errors import CAUSES
 from ci_gpu.payload.telemetry import REASONS, VIOLATIONS
@@ -17,12 +20,14 @@ from ci_gpu.payload.wire import (
     ERROR,
     EVENTS,
     OUTCOMES,
+    PASSED,
     PROTOCOL,
     UNUSABLE,
     Bye,
     CheckResult,
     Environment,
     Event,
+    Fact,
     Finished,
     Hello,
     Metric,
@@ -32,8 +37,8 @@ from ci_gpu.payload.wire import (
     Watched,
 )
 
-LOG_CHARACTERS = 64 << 10
-"""The tail of the image's own output that is kept in the report."""
+LOG_BYTES = 64 << 10
+"""The tail of the image's own output that is kept, as it stands in the report: one character can take twelve."""
 
 MAX_TEXT = 200_000  # characters in any one text of an event; the payload itself stays far below
 MAX_TELEMETRY = 2**63  # of any one number that a GPU tells
@@ -44,11 +49,20 @@ class Transcript:
     """Read line by line; afterwards it tells how far the container came.
 
     Raises:
-        ImageError: `hear` was given a line with the right nonce and the wrong content (``damaged-events``).
+        ImageError: `hear` was given a line with the right nonce and the wrong content (``damaged-events``), or more
+            than the image may say (``over-budget``).
     """
 
-    def __init__(self, nonce: str, promised: tuple[str, ...], watched: bool = False) -> None:
-        self._nonce, self._promised, self._watched = nonce, promised, watched
+    def __init__(
+        self,
+        nonce: str,
+        promised: tuple[str, ...],
+        watched: bool = False,
+        spending: Budget | None = None,
+        looks: int = budget.LOOKS,
+    ) -> None:
+        self._nonce, self._promised, self._watched, self._looks = nonce, promised, watched, looks
+        self._budget = spending or Budget()
         self._log: deque[str] = deque()
         self._log_size = 0
         self.hello: Hello | None = None
@@ -70,9 +84,9 @@ class Transcript:
 
     def _keep(self, line: str) -> None:
         self._log.append(line[:4096])
-        self._log_size += min(len(line), 4096) + 1
-        while self._log_size > LOG_CHARACTERS:
-            self._log_size -= len(self._log.popleft()) + 1
+        self._log_size += _written(self._log[-1])
+        while self._log_size > LOG_BYTES:
+            self._log_size -= _written(self._log.popleft())
 
     @property
     def log(self) -> str:
@@ -86,10 +100,19 @@ class Transcript:
     def give_up_open_check(self, message: str, kind: str) -> None:
         """The container ended while a check was open: that check bears it."""
         check = self.open_check
-        self.results[check] = CheckResult(check, ERROR, message=message, kind=kind, log=self.log)
         self.open_check = ""
+        self._accept(CheckResult(check, ERROR, message=message, kind=kind, log=self.log))
+
+    def _accept(self, result: CheckResult) -> None:
+        """Of what a check said too much of, only that is kept."""
+        said = budget.excess(result)
+        taken = _too_much(result, said) if said else result
+        self._budget.spend(taken)
+        self.results[result.check] = taken
 
     def _fold(self, event: Event) -> None:
+        if not isinstance(event, (Finished, Watched)):  # what is kept of those is less than what was said
+            self._budget.spend(event)
         match event:
             case Hello():
                 self._expect(self.hello is None and event.protocol == PROTOCOL, "a second or foreign hello")
@@ -104,12 +127,14 @@ class Transcript:
                 self.open_check = event.check
             case Finished(result=result):
                 self._expect(result.check == self.open_check, "a result of a check that was not open")
-                self.results[result.check] = result
                 self.open_check = ""
+                self._accept(_proven(result))
             case Watched(telemetry=telemetry):
                 self._expect(self._watched and not self.remaining, "a look at the GPUs that nobody asked for")
                 self._watched = False
-                self.telemetry = tuple(dataclasses.replace(one, inside=True) for one in telemetry)
+                seen = tuple(dataclasses.replace(one, inside=True) for one in telemetry)
+                self.telemetry = budget.thinned(seen, self._looks)
+                self._budget.spend(self.telemetry)
             case Bye():
                 self._expect(not self.remaining, "a good-bye before all was answered")
                 self.bye = True
@@ -119,7 +144,40 @@ class Transcript:
             raise _damaged(otherwise)
 
 
+def _written(line: str) -> int:
+    """Bytes of a line of the log in the report."""
+    return len(layout.text(line))
+
+
+def _proven(result: CheckResult) -> CheckResult:
+    """A check that shows nothing has checked nothing, whatever the image says of it."""
+    if result.outcome != PASSED or result.facts or result.metrics:
+        return result
+    return dataclasses.replace(
+        result,
+        outcome=ERROR,
+        kind="no-evidence",
+        message="it is said to have passed, without a fact or a metric: nothing shows that it checked anything",
+        hint="yield at least one Fact(name, value) of what was looked at",
+    )
+
+
+def _too_much(result: CheckResult, said: str) -> CheckResult:
+    return CheckResult(
+        result.check,
+        ERROR,
+        result.seconds,
+        message=f"the check said too much, and nothing of it was kept: {said}",
+        hint="yield fewer samples and shorter texts; what a check needs to be judged is little",
+        kind=budget.KIND,
+        used_gpu=result.used_gpu,
+    )
+
+
 def _decode(text: str) -> Event:
+    weight = budget.weigh(text.encode("utf-8", "replace"))
+    if weight.exceeds(budget.EVENT):
+        raise budget.over_budget(f"one event of it has {weight}, and at most {budget.EVENT} are taken")
     try:
         document = msgspec.json.decode(text)
         kind = EVENTS[document.pop("event")]
@@ -165,19 +223,32 @@ def _is_telemetry(telemetry: Telemetry) -> bool:
 
 
 def _bounded(event: Event) -> Event:
-    for value in _leaves(msgspec.to_builtins(event)):
-        if len(value) > (MAX_TEXT if isinstance(value, str) else MAX_ITEMS):
+    """A whole number of more than 64 bits is a fact's alone: nowhere else could it be read from a report."""
+    for value in _leaves(event):
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise _damaged("a number beyond all bounds")
+        if isinstance(value, (str, dict, list, tuple)) and len(value) > _most(value):
             raise _damaged("a text or a list beyond all bounds")
     return event
 
 
-def _leaves(value: Any) -> Any:
-    if isinstance(value, str):
+def _most(value: Any) -> int:
+    return MAX_TEXT if isinstance(value, str) else MAX_ITEMS
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Fact):
+        yield from (text for text in (value.name, value.value, value.expected) if isinstance(text, str))
+    elif layout.is_object(value):
+        yield value if isinstance(value, dict) else ()
+        for pair in layout.entries(value):
+            yield from _leaves(pair)
+    elif isinstance(value, (list, tuple)):
         yield value
-    elif isinstance(value, (dict, list, tuple)):
-        yield value
-        for item in value.values() if isinstance(value, dict) else value:
+        for item in value:
             yield from _leaves(item)
+    else:
+        yield value
 
 
 def _damaged(what: str) -> ImageError:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from ci_gpu import guest, telemetry
+from ci_gpu import budget, guest, telemetry
 from ci_gpu.catalogue import CheckInfo
 from ci_gpu.compare import compare, unclear
 from ci_gpu.compare.judged import judged
@@ -179,7 +179,7 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         answers = guest.examine(visit, _Quiet(watch))
         after = on_the_host(visit.device)
     report = arms.base_report if arm == "base" else arms.head_report
-    seen = recorder.telemetry or answers.telemetry
+    seen = budget.thinned(recorder.telemetry or answers.telemetry, _looks(design))
     spoiled = telemetry.spoiled(seen)
     of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
     of_image = tuple(result for result in answers.results if result.check != CONTROL.id)
@@ -196,6 +196,11 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         spoiled=bool(spoiled),
         failure=Failure.from_error(answers.failure) if answers.failure else None,
     )
+
+
+def _looks(design: Design) -> int:
+    """At all GPUs in one block, so that the looks of all blocks can be kept."""
+    return budget.LOOKS // (len(_ARMS) * design.most * (REPEATS + 1))
 
 
 def _unanswered(answers: guest.Answers, arm: str) -> str:
@@ -220,7 +225,7 @@ def _visit(arms: Arms, design: Design, checks: Sequence[CheckInfo], pair: int, a
     cuda = visit.device == "cuda"
     first = (CONTROL,) if cuda else ()
     watch = _which(arms, checks) if cuda and not design.gpus else ""
-    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled), watch=watch)
+    return msgspec.structs.replace(visit, job=job, checks=first + tuple(shuffled), watch=watch, looks=_looks(design))
 
 
 def on_the_host(device: str, calls: int = 5) -> tuple[float, ...]:

@@ -15,6 +15,8 @@ from .wire import (
     ERROR,
     FAILED,
     MAX_EVIDENCE,
+    MAX_NAME,
+    MAX_SAMPLES,
     PASSED,
     SKIPPED,
     CheckResult,
@@ -31,7 +33,6 @@ SEED = 20251015
 """The same random data in every image, so that a difference is the image's."""
 
 MESSAGE_CHARACTERS = 4000
-MAX_SAMPLES = 100_000
 
 
 def check(check_id: str, module: str, device: str, fallen: Optional[cuda_errors.Cause] = None) -> CheckResult:
@@ -81,11 +82,12 @@ def last_line(error: BaseException) -> str:
 
 def _evidence(returned: Iterable[Any]) -> Iterable[Any]:
     """What the check yields, one by one, so that what it found before it failed is kept."""
-    told = 0
+    told = samples = 0
     measured: Set[str] = set()
     for item in returned or ():
         if isinstance(item, Metric):
-            _require_metric(item, measured)
+            samples += len(item.samples)
+            _require_metric(item, measured, samples)
             measured.add(item.name)
         elif isinstance(item, (Fact, Note)):
             told += 1
@@ -96,11 +98,15 @@ def _evidence(returned: Iterable[Any]) -> Iterable[Any]:
         yield item
 
 
-def _require_metric(metric: Metric, measured: Set[str]) -> None:
+def _require_metric(metric: Metric, measured: Set[str], samples: int) -> None:
     if metric.better not in ("higher", "lower") or not metric.unit:
         raise ValueError(f'the metric {metric.name!r} needs a unit, and better="higher" or "lower"')
-    if not 0 < len(metric.samples) <= MAX_SAMPLES:
-        raise ValueError(f"the metric {metric.name!r} has {len(metric.samples)} samples, not 1 to {MAX_SAMPLES}")
+    if max(len(metric.name), len(metric.unit)) > MAX_NAME:
+        raise ValueError(f"the metric {metric.name[:40]!r} has a name or a unit of more than {MAX_NAME} characters")
+    if not metric.samples:
+        raise ValueError(f"the metric {metric.name!r} has no samples")
+    if samples > MAX_SAMPLES:
+        raise ValueError(f"with the metric {metric.name!r} there are {samples} samples, and a check has {MAX_SAMPLES}")
     if metric.name in measured:
         raise ValueError(f"the metric {metric.name!r} was yielded twice")
 

@@ -29,6 +29,12 @@ MOST_PACKAGES = 2000
 MAX_EVIDENCE = 200
 """Facts and notes of one check; it has no more metrics, either."""
 
+MAX_SAMPLES = 20_000
+"""Samples of one check, of all its metrics together."""
+
+MAX_NAME = 200
+"""Characters of a metric's name, and of its unit."""
+
 
 class Fail(Exception):
     """Raised by a check: the image is wrong. ``hint`` says what to try; ``facts`` are shown beside the message.

@@ -8,15 +8,14 @@ it concludes nothing that its samples do not give.
 from __future__ import annotations
 
 import inspect
-import json
-import math
 import re
 from collections.abc import Iterable, Iterator
+from types import NoneType
 from typing import Any
 
 import msgspec
 
-from ci_gpu import misread
+from ci_gpu import budget, layout, misread
 from ci_gpu.compare.judged import differing, judged
 from ci_gpu.compare.readings import BASE, HEAD
 from ci_gpu.errors import ConfigError
@@ -27,7 +26,7 @@ from ci_gpu.verdict import judge
 
 SUFFIX = ".json"
 
-MAX_BYTES = 32 << 20
+MAX_BYTES = budget.REPORT.octets
 MAX_TEXT = 200_000  # characters in any one text
 MAX_ITEMS = 100_000  # items in any one list
 MAX_IMAGES, MAX_CHECKS = 100, 5_000  # in a report, and of one image
@@ -38,7 +37,6 @@ CHECK = r"^[a-z0-9_]+\.[a-z0-9_]+$"
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,40}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +65,10 @@ class _Version(msgspec.Struct):
 def render(summary: Summary) -> str:
     """The document in ASCII, indented, its keys always in the same order."""
     report, notice = summary.report, " ".join(_words.notices(summary))
-    document = {"notice": notice} if notice else {}
-    document |= _fields(report)
-    document["counts"] = msgspec.to_builtins(_counts(report))
-    document["verdict"] = _fields(summary.verdict)
-    text = json.dumps(document, indent=2, allow_nan=False)
-    return text.replace("##[", "#\\u0023[") + "\n"  # the same to whoever reads JSON, and no command of the runner's
+    document: dict[str, Any] = {"notice": notice} if notice else {}
+    document |= dict(layout.entries(report))
+    document |= {"counts": _counts(report), "verdict": summary.verdict}
+    return layout.text(document) + "\n"
 
 
 def schema() -> dict[str, Any]:
@@ -137,6 +133,9 @@ def parse(text: str | bytes, source: str = "the report") -> RunReport:
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(data) > MAX_BYTES:
         raise misread.error(misread.REPORT, source, f"at most {MAX_BYTES} bytes are read, and there are {len(data)}")
+    weight = budget.weigh(data)
+    if weight.exceeds(budget.REPORT):
+        raise misread.error(misread.REPORT, source, f"it has {weight}, and at most {budget.REPORT} are read")
     try:
         _check_version(msgspec.json.decode(data, type=_Version), source)
         report = msgspec.json.decode(data, type=RunReport)
@@ -162,7 +161,7 @@ def _check_version(found: _Version, source: str) -> None:
 
 
 def _faults(report: RunReport) -> Iterator[str]:
-    yield from _unbounded(_fields(report))
+    yield from _unbounded(report)
     if report.device not in ("cuda", "cpu"):
         yield "a device that is neither cuda nor cpu"
     yield from _policy_faults(report)
@@ -237,12 +236,15 @@ def _policy_faults(report: RunReport) -> Iterator[str]:
 
 
 def _unbounded(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and len(value) > MAX_TEXT:
-        yield f"a text of {len(value)} characters"
-    elif isinstance(value, (list, tuple, dict)):
-        if len(value) > MAX_ITEMS:
-            yield f"a list of {len(value)} items"
-        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+    """Nothing is copied: a file may hold as much as can be read."""
+    if isinstance(value, str):
+        yield from [f"a text of {len(value)} characters"] if len(value) > MAX_TEXT else ()
+        return
+    held = [item for pair in layout.entries(value) for item in pair] if layout.is_object(value) else value
+    if len(held) > MAX_ITEMS:
+        yield f"a list of {len(held)} items"
+    for item in held:
+        if not isinstance(item, (float, int, bool, NoneType)):
             yield from _unbounded(item)
 
 
@@ -250,23 +252,3 @@ def _counts(report: RunReport) -> Counts:
     results = _words.everything(report)
     missing = sum(len(_words.rows(image)) - len(image.results) for image in report.images)
     return Counts(**_words.counts(results), missing=missing)
-
-
-def _fields(value: Any) -> Any:
-    return _plain(msgspec.to_builtins(value))
-
-
-def _plain(value: Any) -> Any:
-    """As every JSON reader takes it: no lone surrogate, no NaN, no infinity, no integer beyond 64 bits."""
-    if isinstance(value, dict):
-        plain = {_plain(key): _plain(item) for key, item in value.items()}
-        return plain if plain.get("seconds", 0) is not None else {**plain, "seconds": 0.0}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
-        return None
-    return value

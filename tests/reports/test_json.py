@@ -135,7 +135,7 @@ class TestParseRefuses:
         refusal(text)
 
     def test_more_bytes_than_it_will_read(self):
-        assert "and there are 33554433" in refusal(" " * ((32 << 20) + 1)).what
+        assert "and there are 67108865" in refusal(" " * ((64 << 20) + 1)).what
 
     @pytest.mark.parametrize(
         ("path", "value"),
