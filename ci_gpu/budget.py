@@ -38,7 +38,7 @@ CHECK = Weight(1 << 20, 1_000, 25_000)
 """The result of one check."""
 
 RUN = Weight(40 << 20, 120_000, 1_000_000)
-"""All that the images of a run say, together: each gets its share, and an image that says little leaves more."""
+"""All that the images of a run say: each gets the same share, for all of its containers."""
 
 LOOKS = 40_000
 """At GPUs, in all blocks of a comparison together."""
@@ -91,12 +91,6 @@ class Budget:
         """The budget of one of so many, who get the same."""
         octets, objects, values = (each // parts for each in self._left)
         return Budget(Weight(octets, objects, values))
-
-    def leave_to(self, next_one: Budget) -> None:
-        """Whoever says little leaves more to the next."""
-        octets, objects, values = (mine + other for mine, other in zip(self._left, next_one._left, strict=True))
-        next_one._whole = next_one._left = Weight(octets, objects, values)
-        self._left = Weight(0, 0, 0)
 
     def spend(self, said: Any) -> None:
         """Pay for something that goes into the report: by what it takes there, and what is concluded from it."""

@@ -70,6 +70,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     env: Mapping[str, str]
     machine: Host
+    budgets: Mapping[str, Budget]  # of what each image may say, by its name
     detour: oci.Detour = oci.Detour()
 
 
@@ -88,7 +89,7 @@ def run(
         ConfigError: the targets do not agree on what one run has one of, or a variable of the runner is wrong.
     """
     targets += (wish.baseline,) if wish else ()
-    settings, found = _common(targets), None
+    settings, found, names = _common(targets), None, {target.name for target in targets}
     machine = host.look(env)
     try:
         chosen = choose(settings, machine)
@@ -99,13 +100,13 @@ def run(
             id=containers.run_id(env),
             env=env,
             machine=machine,
+            budgets={name: Budget().share(len(names)) for name in names},
         )
         this = msgspec.structs.replace(this, detour=_detour(this, settings, watch))
         containers.sweep(chosen.engine, this.env)
         pulled = tuple(_fetched(this, target, watch, password) for target in targets)
-        budgets = tuple(Budget().share(len(targets)) for _ in targets)
-        images = _examine_each(this, targets, pulled, watch, budgets, bequeath=wish is None)
-        found = _compare(this, wish, targets, images, watch, budgets) if wish else None
+        images = _examine_each(this, targets, pulled, watch)
+        found = _compare(this, wish, targets, images, watch) if wish else None
         name, device, detour = chosen.name, this.device, this.detour.why
     except CiGpuError as error:
         images = tuple(_failed(target, error) for target in targets)
@@ -188,20 +189,12 @@ def _fetched(this: Run, target: config.Target, watch: Watch, password: str) -> P
 
 
 def _examine_each(
-    this: Run,
-    targets: tuple[config.Target, ...],
-    pulled: tuple[PulledImage | CiGpuError, ...],
-    watch: Watch,
-    budgets: tuple[Budget, ...],
-    *,
-    bequeath: bool,
+    this: Run, targets: tuple[config.Target, ...], pulled: tuple[PulledImage | CiGpuError, ...], watch: Watch
 ) -> tuple[ImageReport, ...]:
     """One after the other. A way of handing over GPUs that was refused before another worked is not tried again."""
     images: tuple[ImageReport, ...] = ()
-    for number, (target, image) in enumerate(zip(targets, pulled, strict=True)):
-        images += (_examine(this, target, image, watch, budgets[number]),)
-        if bequeath and number + 1 < len(targets):
-            budgets[number].leave_to(budgets[number + 1])
+    for target, image in zip(targets, pulled, strict=True):
+        images += (_examine(this, target, image, watch),)
         this = msgspec.structs.replace(this, gpu_modes=_left(this.gpu_modes, images[-1]))
     return images
 
@@ -210,15 +203,13 @@ def _left(modes: tuple[str, ...], image: ImageReport) -> tuple[str, ...]:
     return modes[modes.index(image.gpu_mode) :] if image.gpu_mode in modes else modes
 
 
-def _examine(
-    this: Run, target: config.Target, image: PulledImage | CiGpuError, watch: Watch, budget: Budget
-) -> ImageReport:
+def _examine(this: Run, target: config.Target, image: PulledImage | CiGpuError, watch: Watch) -> ImageReport:
     if isinstance(image, CiGpuError):
         return _failed(target, image)
     started, clock = _now(), time.monotonic()
     watch.examining(target)
     try:
-        answers = guest.examine(_visit(this, target, image, budget), watch)
+        answers = guest.examine(_visit(this, target, image), watch)
     except CiGpuError as error:
         return msgspec.structs.replace(_failed(target, error, image), started=started)
     return ImageReport(
@@ -237,12 +228,7 @@ def _examine(
 
 
 def _compare(
-    this: Run,
-    wish: config.Wish,
-    targets: tuple[config.Target, ...],
-    images: tuple[ImageReport, ...],
-    watch: Watch,
-    budgets: tuple[Budget, ...],
+    this: Run, wish: config.Wish, targets: tuple[config.Target, ...], images: tuple[ImageReport, ...], watch: Watch
 ) -> Trial:
     """Head and base in turn; where one of them could not be examined, there is nothing to measure."""
     head, base = images
@@ -258,8 +244,7 @@ def _compare(
         gpus=telemetry.chosen(this.machine.gpus, targets[0].settings.gpus) if this.device == "cuda" else (),
     )
     this = msgspec.structs.replace(this, gpu_modes=_left(this.gpu_modes, base))  # examined last: by what both had
-    each = zip(targets, images, budgets, strict=True)
-    visits = [_visit(this, target, image.image, budget) for target, image, budget in each]
+    visits = [_visit(this, target, image.image) for target, image in zip(targets, images, strict=True)]
     arms = trial.Arms(head=visits[0], base=visits[1], head_report=head, base_report=base)
     return trial.conduct(arms, design, watch)
 
@@ -293,7 +278,7 @@ def _is_elsewhere(target: config.Target) -> bool:
     return bool(settings.registry_username) and target.ref is not None and target.ref.registry != settings.registry
 
 
-def _visit(this: Run, target: config.Target, image: PulledImage, budget: Budget) -> guest.Visit:
+def _visit(this: Run, target: config.Target, image: PulledImage) -> guest.Visit:
     settings = target.settings
     gpus = _gpus(this, settings)
     modes = this.gpu_modes if gpus else ()
@@ -331,7 +316,7 @@ def _visit(this: Run, target: config.Target, image: PulledImage, budget: Budget)
         user_sources=target.user_sources,
         entrypoint=image.entrypoint,
         emulated=pull.is_foreign(image),
-        budget=budget,
+        budget=this.budgets[target.name],
         env=this.env,
     )
 
