@@ -70,7 +70,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     env: Mapping[str, str]
     machine: Host
-    budgets: Mapping[str, Budget]  # of what each image may say, by its name
+    budgets: Mapping[str, Budget]  # by the image's name
     detour: oci.Detour = oci.Detour()
 
 
@@ -138,9 +138,8 @@ def write(summary: Summary, paths: Mapping[str, Path]) -> tuple[ConfigError, ...
 
 
 def _write(summary: Summary, name: str, path: Path) -> ConfigError | None:
-    text = reports.load(name).render(summary)
     try:
-        files.write(path, text)
+        files.write(path, reports.load(name).render(summary))
     except OSError as error:
         return ConfigError(
             f"the {name} report cannot be written to {path}: {error.strerror}",
