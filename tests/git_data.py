@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import threading
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ class GitData:
     def __init__(self, repository: str) -> None:
         self._root = f"/repos/{repository}/git"
         self._lock = threading.Lock()
+        self.most = 100_000  # entries of one answer; docs.github.com/rest/git/trees
         self.blobs: dict[str, bytes] = {}
         self.trees: dict[str, dict[str, str]] = {}
         self.commits: dict[str, dict[str, Any]] = {}
@@ -41,7 +43,9 @@ class GitData:
         """Status and document; None for a path that is no part of this API."""
         if not path.startswith(self._root):
             return None
+        path, _, query = path.partition("?")
         noun, _, name = unquote(path).removeprefix(f"{self._root}/").partition("/")
+        body = {**body, "recursive": "recursive=" in query} if noun == "trees" and method == "GET" else body
         with self._lock:
             handler = getattr(self, f"_{method.lower()}_{noun}", None)
             return handler(name, body) if handler else (404, _said("Not Found"))
@@ -90,8 +94,8 @@ class GitData:
         self.trees[sha] = tree
         return 201, self._tree(sha)
 
-    def _get_trees(self, name: str, _: Any) -> tuple[int, Any]:
-        return 200, self._tree(name)
+    def _get_trees(self, name: str, query: Any) -> tuple[int, Any]:
+        return 200, self._tree(name, recursive=query["recursive"])
 
     def _post_commits(self, _: str, body: dict[str, Any]) -> tuple[int, Any]:
         sha = _named([body, len(self.commits)])
@@ -105,15 +109,26 @@ class GitData:
         target = {"type": "commit", "sha": sha, "url": self._url("commits", sha)}
         return {"ref": f"refs/{name}", "node_id": "R_1", "url": self._url("refs", name), "object": target}
 
-    def _tree(self, sha: str) -> dict[str, Any]:
+    def _tree(self, sha: str, *, recursive: bool = False) -> dict[str, Any]:
+        """What is right in it, or with ``recursive`` also what is below that, up to the first ``most`` of all."""
+        flat = self.trees[sha]
         blob = {"mode": "100644", "type": "blob"}
         items = [
             {"path": path, "sha": each, "size": len(self.blobs[each]), "url": self._url("blobs", each), **blob}
-            for path, each in self.trees[sha].items()
+            for path, each in flat.items()
+            if recursive or "/" not in path
         ]
-        folders = sorted({path.rpartition("/")[0] for path in self.trees[sha]} - {""})
-        items += [{"path": path, "mode": "040000", "type": "tree", "sha": _named(path)} for path in folders]
-        return {"sha": sha, "url": self._url("trees", sha), "truncated": False, "tree": items}
+        for folder in _folders(flat, recursive=recursive):
+            below = {
+                path.removeprefix(f"{folder}/"): each for path, each in flat.items() if path.startswith(f"{folder}/")
+            }
+            name = _named(below)
+            self.trees[name] = below
+            items.append(
+                {"path": folder, "mode": "040000", "type": "tree", "sha": name, "url": self._url("trees", name)}
+            )
+        cut = len(items) > self.most
+        return {"sha": sha, "url": self._url("trees", sha), "truncated": cut, "tree": items[: self.most]}
 
     def _commit(self, sha: str) -> dict[str, Any]:
         kept = self.commits[sha]
@@ -134,6 +149,11 @@ class GitData:
 
     def _url(self, noun: str, name: str) -> str:
         return f"https://api.github.com{self._root}/{noun}/{name}"
+
+
+def _folders(paths: Iterable[str], *, recursive: bool) -> list[str]:
+    above = {"/".join(parts[:end]) for path in paths if (parts := path.split("/")) for end in range(1, len(parts))}
+    return sorted(folder for folder in above if recursive or "/" not in folder)
 
 
 def _said(message: str) -> dict[str, str]:

@@ -207,6 +207,13 @@ _REFUSALS = tuple(
             "a rule of the repository or a protected branch forbids it",
             "let the token pass that rule, or take the branch out of it",
         ),
+        (
+            (422,),
+            "fast.?forward|reference already exists|(reference|object|sha) does not exist",
+            "conflict",
+            "somebody else changed it at the same moment",
+            "try again",
+        ),
         ((409,), "repository is empty", "empty-repository", "nothing was ever pushed to it", "push a first commit"),
         ((401,), "", "bad-token", "the token is wrong or expired, or belongs to another GitHub", "check github-token"),
         (

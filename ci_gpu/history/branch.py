@@ -1,7 +1,8 @@
 """One branch of a repository through GitHub's Git Data API: files are added to it, and nothing is ever forced.
 
-A commit is blob, tree, commit, then the branch is moved to it, which GitHub refuses (409 or 422) if another writer was
-first. Then everything from the tree on is made again. Blobs are named by their content, so making one twice is nothing.
+A commit is blob, tree, commit, then the branch is moved to it, which GitHub refuses (409 or 422, in words that the
+API's client knows as a conflict) if another writer was first. Then everything from the tree on is made again. Blobs are
+named by their content, so making one twice is nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _T = TypeVar("_T")
 TRIES = 10
 LONGEST = 30.0  # seconds between two tries
 
-_AGAIN = ("conflict", "invalid", "github-down", "github-unreachable")
+MAX_DEPTH = 6
+MAX_LISTINGS = 5_000
+
+_AGAIN = ("conflict", "github-down", "github-unreachable")
 _REFUSED = ("forbidden", "read-only-token")
 
 _Sha = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")]
@@ -55,6 +59,14 @@ class _Tree(msgspec.Struct, frozen=True):
 
 class _Blob(msgspec.Struct, frozen=True):
     content: str
+
+
+Wanted = Callable[[str], bool]
+"""Whether a folder, by its path with a slash at its end, is of interest."""
+
+
+def _all(_: str) -> bool:
+    return True
 
 
 class Branch:
@@ -93,7 +105,7 @@ class Branch:
         def once() -> bool:
             nonlocal blob
             tip, tree = self._tip()
-            if tip and path in self._files(tree):
+            if tip and path in self._files(tree, path.startswith):
                 return bool(blob)  # there after our own try: its answer was lost, not the commit
             blob = blob or self._blob(content)
             self._commit(tip, tree, [_entry(path, blob)], message)
@@ -106,7 +118,7 @@ class Branch:
 
         def once() -> int:
             tip, tree = self._tip()
-            changes = changed(self._files(tree) if tip else {})
+            changes = changed(self._files(tree, _all) if tip else {})
             entries = [_entry(path, None if new is None else self._blob(new)) for path, new in changes.items()]
             if entries:
                 self._commit(tip, tree, entries, message)
@@ -114,12 +126,15 @@ class Branch:
 
         return self._retried(once)
 
-    def files(self) -> dict[str, str]:
-        """Every file's path and blob; empty while there is no branch."""
+    def files(self, wanted: Wanted = _all) -> dict[str, str]:
+        """Every file's path and blob; empty while there is no branch.
+
+        Where there are more than GitHub lists at once, only what lies in the folders that are ``wanted``.
+        """
 
         def once() -> dict[str, str]:
             tip, tree = self._tip()
-            return self._files(tree) if tip else {}
+            return self._files(tree, wanted) if tip else {}
 
         return self._retried(once)
 
@@ -141,16 +156,34 @@ class Branch:
             return "", ""
         return commit, self._api.get(f"{self._git}/commits/{commit}", _Commit).tree.sha
 
-    def _files(self, tree: str) -> dict[str, str]:
-        found = self._api.get(f"{self._git}/trees/{tree}?recursive=1", _Tree)
-        if found.truncated:
-            raise GitHubError(
-                f"the branch {self._name} has more files than GitHub lists",
-                why="it has not been compacted for very long",
-                remedy="run `ci-gpu history compact` with a git checkout's worth of patience, or start another branch",
-                kind="history-too-long",
-            )
-        return {entry.path: entry.sha for entry in found.tree if entry.type == "blob"}
+    def _files(self, tree: str, wanted: Wanted) -> dict[str, str]:
+        """The files of a tree; what GitHub cuts off (at 100 000 entries or 7 MB) is listed folder by folder."""
+        files: dict[str, str] = {}
+        left = [("", tree)]
+        for _ in range(MAX_LISTINGS):
+            if not left:
+                return files
+            folder, sha = left.pop()
+            found = self._tree(f"{sha}?recursive=1")
+            if found.truncated and folder.count("/") < MAX_DEPTH:
+                found = self._tree(sha)
+                left += [(f"{folder}{one.path}/", one.sha) for one in found.tree if one.type == "tree"]
+                left = [pair for pair in left if wanted(pair[0])]
+            if found.truncated:
+                break
+            files |= {f"{folder}{one.path}": one.sha for one in found.tree if one.type == "blob"}
+        raise self._too_long()
+
+    def _tree(self, name: str) -> _Tree:
+        return self._api.get(f"{self._git}/trees/{name}", _Tree)
+
+    def _too_long(self) -> GitHubError:
+        return GitHubError(
+            f"the branch {self._name} has more files than GitHub lists",
+            why="it was not compacted for very long, or has many folders that are none of ours",
+            remedy=f"take out what is none of ours, or start another branch: git#{self._name}-2",
+            kind="history-too-long",
+        )
 
     def _blob(self, content: bytes) -> str:
         body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
@@ -187,8 +220,11 @@ def _explained(error: GitHubError) -> GitHubError:
     if error.kind in _REFUSED:
         remedy = "give the job permissions: contents: write; pull requests from forks cannot have it"
         return GitHubError(error.what, why="the token may not write here", remedy=remedy, kind=error.kind)
-    if error.kind in (*_AGAIN, "github-rate-limited"):
-        why = error.why if error.kind not in ("conflict", "invalid") else f"others were faster {TRIES} times"
+    if error.kind == "branch-rules":
+        remedy = "except the branch from the rule (Settings, Rules), or name one that is free: git#BRANCH"
+        return GitHubError(error.what, why=error.why, remedy=remedy, kind=error.kind)
+    if error.kind in (*_AGAIN, "github-rate-limited", "github-too-slow"):
+        why = f"others were faster {TRIES} times" if error.kind == "conflict" else error.why
         remedy = "write it later: ci-gpu history import run.json"
         return GitHubError(error.what, why=why, remedy=remedy, kind=error.kind)
     return error

@@ -52,7 +52,7 @@ class GitHub:
         self.comments.setdefault(number, []).append(comment)
         return comment
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, body: dict[str, Any], query: str) -> tuple[int, Any]:
         """Status and document. A workflow's own token is no user, so `/user` is always refused."""
         self.calls.append(f"{method} {path}")
         if path == "/user" or (self.read_only and method != "GET"):
@@ -63,7 +63,7 @@ class GitHub:
             return 201, self.add(int(match[1]), body["body"])
         if (match := COMMENT.fullmatch(path)) and method == "PATCH":
             return self._edit(int(match[1]), body["body"])
-        if (found := self.git.answer(method, path, body)) is not None:
+        if (found := self.git.answer(method, f"{path}?{query}", body)) is not None:
             return found
         return (200, self.pulls) if path == f"/repos/{REPOSITORY}/pulls" else NOT_FOUND
 
@@ -88,7 +88,7 @@ def serve(example: dict[str, Any]) -> Iterator[GitHub]:
             body = json.loads(self.rfile.read(length) or "{}")
             path, _, query = self.path.partition("?")
             state.queries.append(query)
-            status, document = state.answer(self.command, path, body)
+            status, document = state.answer(self.command, path, body, query)
             data = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json; charset=utf-8")

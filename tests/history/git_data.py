@@ -55,7 +55,7 @@ def serve() -> Iterator[Faulty]:
             with state.lock:
                 state.calls.append(f"{self.command} {self.path}")
                 fault = state.fault(self.command, self.path, len(state.calls))
-                true = state.answer(self.command, self.path.partition("?")[0], body) if _done(fault) else None
+                true = state.answer(self.command, self.path, body) if _done(fault) else None
             status, document = (fault.status, fault.body) if fault else true or (404, {"message": "Not Found"})
             self._send(status, document, fault.headers if fault else {})
 

@@ -92,13 +92,88 @@ def test_a_file_that_is_none_of_ours_is_left_alone(github: Faulty) -> None:
     assert store.left_out() == ()
 
 
-def test_a_listing_that_is_cut_off_is_an_error_and_not_a_shorter_history(github: Faulty) -> None:
+def test_a_listing_that_is_always_cut_off_is_an_error_and_not_a_shorter_history(github: Faulty) -> None:
     store = _git(github, [])
     store.add(records.record(1))
     cut = Fault(200, {"tree": [], "truncated": True})
     github.fault = lambda method, path, number: cut if "/trees/" in path else None
     with pytest.raises(GitHubError, match="more files than GitHub lists"):
         list(store.records())
+
+
+@pytest.mark.attack
+def test_folders_without_end_are_given_up(github: Faulty) -> None:
+    """Whoever may push nests folders without end, and each is a request: the listing ends where none of ours can be."""
+    store = _git(github, [])
+    store.add(records.record(1))
+    endless = Fault(200, {"tree": [{"path": "a", "type": "tree", "sha": "0" * 40}], "truncated": True})
+    shallow = Fault(200, {"tree": [{"path": "a", "type": "tree", "sha": "0" * 40}]})
+    github.fault = lambda method, path, number: (
+        (endless if "recursive" in path else shallow) if "/trees/" in path else None
+    )
+    before = len(github.calls)
+    with pytest.raises(GitHubError, match="more files than GitHub lists"):
+        list(store.records())
+    assert len(github.calls) - before < 30
+
+
+@pytest.mark.attack
+def test_a_history_longer_than_github_lists_goes_on_by_itself_and_can_be_compacted(github: Faulty) -> None:
+    """A branch with more files than one listing has (many pull requests make it so) stopped the history, and the
+    compaction that was the remedy. What GitHub cuts off is listed folder by folder, only where it is needed.
+    """
+    store = _git(github, [])
+    for n in range(1, 5):
+        store.add(records.record(n, month=3))
+        store.add(records.record(n, month=11, pull=n))
+    every, series = list(store.records()), store.series(Filter())
+    github.most = 6
+    store = _git(github, [])
+
+    assert list(store.records()) == every
+    assert store.series(Filter()) == series
+    before = len(github.calls)
+    assert len(_git(github, []).recent(2)) == len(series)
+    assert not [call for call in github.calls[before:] if "/trees/" in call and "pr" in call]
+    assert len(github.calls) - before <= 2 + 2 + 2 + 2  # the branch; the root twice; v1 and index; two files
+    before = len(github.calls)
+    assert store.add(records.record(9)) is True
+    assert store.add(records.record(9)) is False
+    assert store.compact("2026-11") == 4
+    assert "index/2026.ndjson.gz" in github.files()
+    assert len(list(store.records())) == len(every) + 1
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Repository rule violations found\n\nCannot create ref due to creations being restricted.",
+        "Changes must be made through a pull request.",
+        "Commits must have verified signatures.",
+    ],
+)
+def test_a_branch_that_rules_forbid_is_told_in_github_s_words_at_once(github: Faulty, said: str) -> None:
+    """A rule of the repository forbids the branch (422): ten tries took minutes and said that others were faster."""
+    store = _git(github, slept := [])
+    store.add(records.record(1))
+    refused = Fault(422, {"message": said})
+    github.fault = lambda method, path, number: refused if method == "PATCH" else None
+    with pytest.raises(GitHubError) as caught:
+        store.add(records.record(2))
+
+    assert said.partition("\n")[0] in caught.value.what
+    assert "others were faster" not in caught.value.why
+    assert slept == []
+
+
+def test_a_repository_without_a_commit_is_told_at_once(github: Faulty) -> None:
+    """GitHub's git data API answers 409 there, as it does in a race."""
+    github.fault = lambda method, path, number: Fault(409, {"message": "Git Repository is empty."})
+    with pytest.raises(GitHubError) as caught:
+        _git(github, slept := []).add(records.record(1))
+
+    assert (caught.value.kind, slept) == ("empty-repository", [])
 
 
 @pytest.mark.parametrize("body", [{}, {"object": []}, {"object": {"sha": None}}, {"object": {}}])

@@ -61,7 +61,7 @@ class Git:
         return self._records(lambda _: True)
 
     def _records(self, chosen: Callable[[str], bool]) -> Iterator[Record]:
-        files = self._branch.files()
+        files = self._branch.files(chosen)
         paths = [path for path in sorted(files) if chosen(path)]
         found = {record.run: record for path in paths for record in self._read(path, files[path])}
         yield from sorted(found.values(), key=lambda record: (record.created, record.run))
@@ -71,8 +71,8 @@ class Git:
 
         Names of one month are in the order of their runs' numbers, which only ever grow.
         """
-        files = self._branch.files()
-        main = [path for path in files if not (_OF_PULLS.match(path) or _OF_EVENTS.match(path))]
+        files = self._branch.files(_is_main)
+        main = [path for path in files if _is_main(path)]
         loose = [path for path in main if _LOOSE.fullmatch(path)]
         years = [path for path in main if _INDEX.fullmatch(path)]
         newest_first = [*sorted(loose, key=_by_number, reverse=True), *sorted(years, reverse=True)[:1]]
@@ -147,6 +147,10 @@ class Git:
                 if record.created[:7] < before:
                     found.setdefault(index_of(record), []).append(path)
         return found
+
+
+def _is_main(path: str) -> bool:
+    return not (_OF_PULLS.match(path) or _OF_EVENTS.match(path))
 
 
 def open_store(url: str, env: Mapping[str, str]) -> Git:
