@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import keyword
 import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from ci_gpu import check_file
 from ci_gpu.errors import ConfigError
 
 FIRST = ("compatibility", "autograd", "matmul", "cache")
 """The order of the families that have one: what explains the others comes first."""
 
-PREFIX = "check_"
+CONTROL = "control"
+"""The family of the negative control, which is none of `builtin` and no user's either."""
 
 _MAX_SOURCE = 1 << 20  # bytes of one check file
 
@@ -50,7 +53,15 @@ def builtin_sources() -> dict[str, str]:
 def check_infos(checks_dir: str) -> tuple[tuple[CheckInfo, ...], Mapping[str, str]]:
     """All checks there are, with the sources of the user's own."""
     sources = _user_sources(checks_dir)
-    return read({**builtin_sources(), **sources}), sources
+    found = read({**builtin_sources(), **sources}, checks_dir)
+    if sources and not any(check.family in sources for check in found):
+        raise ConfigError(
+            f"there is no check in --checks-dir {checks_dir!r}: {', '.join(f'{name}.py' for name in sources)[:300]}",
+            why="none of its files has a function check_<name>(device) at its top",
+            remedy="write one as examples/checks/softmax.py has it, or leave out --checks-dir",
+            kind="bad-check",
+        )
+    return found, sources
 
 
 def known_ids(folders: Iterable[str], others: Iterable[str]) -> frozenset[str]:
@@ -75,26 +86,38 @@ def _user_sources(checks_dir: str) -> dict[str, str]:
         )
     for file in files:
         _require_own_name(file)
-    return {file.stem: file.read_text("utf-8", errors="replace") for file in files}
+    return {file.stem: file.read_text("utf-8-sig", errors="replace") for file in files}
 
 
 def _require_own_name(file: Path) -> None:
-    taken = file.stem in builtin_sources()
-    plain = file.is_file() and not file.is_symlink()  # a link in a pull request could name any file of the runner's
-    if taken or not plain or not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or file.stat().st_size > _MAX_SOURCE:
+    fault = _fault(file)
+    if fault:
         raise ConfigError(
             f"{file} cannot be a file of checks",
-            why="its name is one of ours"
-            if taken
-            else "it is a link, larger than 1 MiB, or its name is no lower-case Python name",
+            why=fault,
             remedy="rename it: the name of the file is the family of its checks",
+            kind="bad-check",
         )
 
 
-def read(sources: dict[str, str]) -> tuple[CheckInfo, ...]:
-    """The checks in some source texts, in the order in which they are run."""
+def _fault(file: Path) -> str:
+    if file.stem in (*builtin_sources(), CONTROL):
+        return "its name is one of ours"
+    if file.is_symlink() or not file.is_file():  # a link in a pull request could name any file of the runner's
+        return "it is a link, or no file"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", file.stem) or keyword.iskeyword(file.stem):
+        return "its name is no lower-case Python name"
+    return "it is larger than 1 MiB" if file.stat().st_size > _MAX_SOURCE else ""
+
+
+def read(sources: dict[str, str], folder: str = "") -> tuple[CheckInfo, ...]:
+    """The checks in some source texts, in the order in which they are run.
+
+    Raises:
+        ConfigError: a mistake in one of the ``folder``'s files, with its line.
+    """
     families = sorted(sources, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    return tuple(check for family in families for check in _family(family, sources[family]))
+    return tuple(check for family in families for check in _family(family, sources[family], folder))
 
 
 def select(checks: tuple[CheckInfo, ...], wanted: Iterable[str]) -> tuple[CheckInfo, ...]:
@@ -122,36 +145,20 @@ def _unknown(word: str, checks: tuple[CheckInfo, ...]) -> ConfigError:
     )
 
 
-def _family(family: str, source: str) -> Iterable[CheckInfo]:
-    try:
-        tree = ast.parse(source, filename=f"{family}.py")
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(
-            f"the check file {family}.py is no Python: {error}",
-            why="it is read before it is sent into the image",
-            remedy=f"python3 -m py_compile {family}.py shows the line",
-        ) from error
-    timeout = _timeout(tree)
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith(PREFIX):
-            yield CheckInfo(
-                family=family,
-                name=node.name.removeprefix(PREFIX),
-                proves=(ast.get_docstring(node) or "").partition("\n")[0],
-                needs_gpu=any(_is_needs_gpu(decorator) for decorator in node.decorator_list),
-                timeout=timeout,
-            )
+def _family(family: str, source: str, folder: str) -> Iterable[CheckInfo]:
+    file = str(Path(folder, f"{family}.py"))
+    tree = check_file.parse(source, file)
+    timeout = check_file.timeout(tree, file)
+    for node in check_file.checks(tree, file):
+        yield CheckInfo(
+            family=family,
+            name=node.name.removeprefix(check_file.PREFIX),
+            proves=(ast.get_docstring(node) or "").partition("\n")[0],
+            needs_gpu=any(_is_needs_gpu(decorator) for decorator in node.decorator_list),
+            timeout=timeout,
+        )
 
 
 def _is_needs_gpu(decorator: ast.expr) -> bool:
     name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
     return name == "needs_gpu"
-
-
-def _timeout(tree: ast.Module) -> int | None:
-    """The value of ``TIMEOUT = 600`` at the top of the file: seconds, for each check in it."""
-    for node in tree.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="TIMEOUT")], value=ast.Constant(value=int(seconds))):
-                return seconds
-    return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ci_gpu.catalogue import CheckInfo
+from ci_gpu.catalogue import CONTROL, CheckInfo
 
 USER_PACKAGE = "ci_gpu_user_checks"
 """The package that a user's checks form inside the image."""
@@ -105,9 +105,9 @@ def _wanted(checks: tuple[CheckInfo, ...], timeout: int, user_sources: Mapping[s
 
 
 def _module(family: str, user_sources: Mapping[str, str]) -> str:
-    if family in user_sources:
-        return f"{USER_PACKAGE}.{family}"
-    return "ci_gpu.payload.control" if family == "control" else f"ci_gpu.payload.checks.{family}"
+    if family == CONTROL:  # of what it says the machine is judged: nobody's file takes its place
+        return "ci_gpu.payload.control"
+    return f"{USER_PACKAGE}.{family}" if family in user_sources else f"ci_gpu.payload.checks.{family}"
 
 
 def archive(user_sources: Mapping[str, str]) -> bytes:

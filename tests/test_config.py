@@ -162,7 +162,7 @@ class TestOwnChecks:
             check_infos("mine")
 
     def test_what_is_no_python_is_named(self) -> None:
-        with pytest.raises(ConfigError, match=r"softmax\.py is no Python"):
+        with pytest.raises(ConfigError, match=r"softmax\.py:1: this is no Python"):
             check_infos(self.folder("softmax.py", "def check_it(:\n"))
 
 
