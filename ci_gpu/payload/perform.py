@@ -7,16 +7,13 @@ import json
 import sys
 import traceback
 from dataclasses import asdict
-from typing import Any, Dict, Iterable, List, Optional, Set
+from typing import Any, Dict, List, Optional
 
-from . import cuda_errors, probe
+from . import cuda_errors, evidence, probe
 from .needs import demand
 from .wire import (
     ERROR,
     FAILED,
-    MAX_EVIDENCE,
-    MAX_NAME,
-    MAX_SAMPLES,
     PASSED,
     SKIPPED,
     CheckResult,
@@ -40,34 +37,47 @@ def check(check_id: str, module: str, device: str, fallen: Optional[cuda_errors.
 
     ``fallen``: why no GPU answers in a run that is to use one.
     """
-    evidence: List[Any] = []
+    found: List[Any] = []
     verdict: Dict[str, str] = {"outcome": PASSED}
     used_gpu: Optional[bool] = None
+    function = None
     try:
         function = getattr(importlib.import_module(module), "check_" + check_id.partition(".")[2])
         demand(function, fallen)
         sys.modules["torch"].manual_seed(SEED)
-        evidence.extend(_evidence(function(device)))
-        verdict = _sufficient(evidence)
+        found.extend(evidence.of(function, device))
+        verdict = _sufficient(found, function)
     except Skip as skip:
-        verdict = {"outcome": SKIPPED, "message": str(skip), "kind": skip.kind}
+        why = evidence.in_words((skip.args or ("",))[0])
+        verdict = {"outcome": SKIPPED, "message": why, "kind": evidence.in_words(skip.kind)}
     except NotMade as not_made:
         verdict = _failed(not_made, ERROR, cuda_errors.NOT_MADE)
     except Fail as fail:
-        evidence.extend(fail.facts)
+        found.extend(evidence.facts_of(fail))
         verdict = _failed(fail, FAILED, "wrong")
+    except evidence.Misuse as misuse:
+        verdict = {"outcome": ERROR, "kind": "bad-check", "message": str(misuse), "hint": _MISUSED}
     except BaseException as error:  # SystemExit, too: nothing of a check's may end the process unreported
         used_gpu = _used_gpu()  # before another look at the GPUs
         verdict = _broken(error, device)
+        verdict["message"] = evidence.raised_in(error, module) + verdict["message"]
+        verdict["hint"] = verdict["hint"] if function else _NOT_LOADED.format(verdict["hint"])
     words: Dict[str, Any] = {key: value[:MESSAGE_CHARACTERS] for key, value in verdict.items()}
     return CheckResult(
         check_id,
-        facts=tuple(item for item in evidence if isinstance(item, Fact)),
-        metrics=tuple(item for item in evidence if isinstance(item, Metric)),
-        notes=tuple(item.text[:MESSAGE_CHARACTERS] for item in evidence if isinstance(item, Note)),
+        facts=tuple(item for item in found if isinstance(item, Fact)),
+        metrics=tuple(item for item in found if isinstance(item, Metric)),
+        notes=tuple(item.text for item in found if isinstance(item, Note)),
         used_gpu=_used_gpu() if used_gpu is None else used_gpu,
         **words,
     )
+
+
+_MISUSED = "mend the check: nothing is known of the image by it"
+_NOT_LOADED = (
+    "{}; it was raised while the file of the check was imported: import what not every image has inside the check, and "
+    "raise Skip where it may be missing"
+)
 
 
 def to_json(value: Any) -> bytes:
@@ -80,52 +90,29 @@ def last_line(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(type(error), error)).strip()[:MESSAGE_CHARACTERS]
 
 
-def _evidence(returned: Iterable[Any]) -> Iterable[Any]:
-    """What the check yields, one by one, so that what it found before it failed is kept."""
-    told = samples = 0
-    measured: Set[str] = set()
-    for item in returned or ():
-        if isinstance(item, Metric):
-            samples += len(item.samples)
-            _require_metric(item, measured, samples)
-            measured.add(item.name)
-        elif isinstance(item, (Fact, Note)):
-            told += 1
-        else:
-            raise TypeError(f"a check yields Fact, Metric and Note, not {type(item).__name__}")
-        if max(told, len(measured)) > MAX_EVIDENCE:
-            raise ValueError(f"a check yields at most {MAX_EVIDENCE} facts and notes, and as many metrics")
-        yield item
-
-
-def _require_metric(metric: Metric, measured: Set[str], samples: int) -> None:
-    if metric.better not in ("higher", "lower") or not metric.unit:
-        raise ValueError(f'the metric {metric.name!r} needs a unit, and better="higher" or "lower"')
-    if max(len(metric.name), len(metric.unit)) > MAX_NAME:
-        raise ValueError(f"the metric {metric.name[:40]!r} has a name or a unit of more than {MAX_NAME} characters")
-    if not metric.samples:
-        raise ValueError(f"the metric {metric.name!r} has no samples")
-    if samples > MAX_SAMPLES:
-        raise ValueError(f"with the metric {metric.name!r} there are {samples} samples, and a check has {MAX_SAMPLES}")
-    if metric.name in measured:
-        raise ValueError(f"the metric {metric.name!r} was yielded twice")
-
-
-def _sufficient(evidence: List[Any]) -> Dict[str, str]:
+def _sufficient(found: List[Any], function: Any) -> Dict[str, str]:
     """A check that shows nothing has checked nothing."""
-    if any(isinstance(item, (Fact, Metric)) for item in evidence):
+    if any(isinstance(item, (Fact, Metric)) for item in found):
         return {"outcome": PASSED}
+    said = "the check ended without a fact or a metric, so nothing shows that it checked anything"
     return {
         "outcome": ERROR,
         "kind": "no-evidence",
-        "message": "the check ended without a fact or a metric, so nothing shows that it checked anything",
+        "message": f"{evidence.defined_in(function)}{said}",
         "hint": "yield at least one Fact(name, value) of what was looked at",
     }
 
 
 def _failed(fail: Fail, outcome: str, kind: str) -> Dict[str, str]:
-    cause = fail.cause if fail.cause in cuda_errors.CAUSES else ""  # a user's check may say anything
-    return {"outcome": outcome, "message": fail.message, "hint": fail.hint, "kind": kind, "cause": cause}
+    """A user's check may have said anything; and a failure of its own kind may have forgotten to call ours."""
+    cause = getattr(fail, "cause", "")
+    return {
+        "outcome": outcome,
+        "message": evidence.in_words(getattr(fail, "message", None) or (fail.args or ("no reason was given",))[0]),
+        "hint": evidence.in_words(getattr(fail, "hint", "")),
+        "kind": kind,
+        "cause": cause if isinstance(cause, str) and cause in cuda_errors.CAUSES else "",
+    }
 
 
 def _broken(error: BaseException, device: str) -> Dict[str, str]:
