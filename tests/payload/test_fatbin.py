@@ -23,13 +23,10 @@ from tests.nvcc import gencode, made, run, shared
 CODE = ((".nv_fatbin", binary(entry(2, 90), entry(1, 90))),)
 FORMS = {
     "machine code and PTX": (("sm_80", "sm_90", "compute_90"), ()),
-    "exactly this GPU": (("sm_90a", "compute_90a", "sm_103a", "sm_120a", "compute_110a"), ()),
-    "a family": (("sm_75", "sm_100f", "sm_121f", "compute_120f"), ()),
-    "not compressed": (("sm_90", "compute_90"), ("-no-compress",)),
-    "small": (("sm_75", "sm_100", "compute_100"), ("--compress-mode=size",)),
-    "quick": (("sm_75", "sm_100", "compute_100"), ("--compress-mode=speed",)),
-    "balanced": (("sm_75", "sm_110", "compute_75"), ("--compress-mode=balance",)),
-    "none of it compressed": (("sm_88", "compute_88"), ("--compress-mode=none",)),
+    "exactly this GPU": (("sm_90a", "sm_103a", "compute_110a"), ()),
+    "a family": (("sm_100f", "sm_121f", "compute_120f"), ()),
+    "not compressed": (("sm_75", "compute_75"), ("-no-compress",)),
+    "balanced": (("sm_110", "compute_88"), ("--compress-mode=balance",)),
     "with debug information": (("sm_86", "compute_86"), ("-G", "-g")),
 }
 
