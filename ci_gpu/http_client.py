@@ -10,8 +10,10 @@ caller's alone: no .netrc is read, and no redirect is followed.
 
 from __future__ import annotations
 
+import email.utils
 import math
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -103,6 +105,16 @@ def decoded(body: bytes, shape: type[_T]) -> _T:
         return msgspec.json.decode(body, type=shape)
     except (ValueError, RecursionError) as error:
         raise NoAnswerError("it is no JSON of the documented shape") from error
+
+
+def seconds_to_wait(asked: str, now: float) -> float | None:
+    """What Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3); None where it is neither."""
+    if re.fullmatch("[0-9]{1,12}", asked):
+        return float(asked)
+    try:
+        return email.utils.parsedate_to_datetime(asked[:100]).timestamp() - now
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
 
 
 def _session() -> requests.Session:

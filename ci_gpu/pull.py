@@ -21,6 +21,12 @@ from ci_gpu.model import ImageRef, PulledImage
 SILENCE_SECONDS = 900
 """Without a line of progress for that long, a pull is given up."""
 
+ASK_AFTER = 20.0
+"""After so many seconds without a layer the registry is asked whether it is its limit that the engine waits for."""
+
+LONGEST_WAIT = 60.0
+"""Seconds. podman waits for a limit no longer than this at once, up to twenty times: sixteen minutes in vain."""
+
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Progress = Callable[[str], None]
@@ -83,7 +89,7 @@ def _fetch(
     tail: deque[str] = deque(maxlen=40)
     with process.Conversation(engine.pull(str(ref), platform), env=env) as talk:
         try:
-            while line := talk.next_line(time.monotonic() + SILENCE_SECONDS):
+            while line := _next_line(talk, len(tail), lambda: _require_no_limit(ref, env, engine_name)):
                 tail.append(line.text)
                 on_progress(line.text)
             code = talk.wait()
@@ -92,6 +98,21 @@ def _fetch(
             code = 1
     if code != 0:
         raise _failure(engine_name, ref, "\n".join(tail), env)
+
+
+def _next_line(talk: process.Conversation, lines: int, ask: Callable[[], None]) -> process.Line | None:
+    """The next line of progress. The first says no more than what is tried: behind it, podman waits in silence."""
+    if lines < 2:
+        with contextlib.suppress(TimeoutError):
+            return talk.next_line(time.monotonic() + ASK_AFTER)
+        ask()
+    return talk.next_line(time.monotonic() + SILENCE_SECONDS)
+
+
+def _require_no_limit(ref: ImageRef, env: Mapping[str, str], engine_name: str) -> None:
+    seconds = registry.limit(ref, env, engine_name)
+    if seconds > LONGEST_WAIT:
+        raise refusal.rate_limited(ref, seconds)
 
 
 def _failure(engine_name: str, ref: ImageRef, said: str, env: Mapping[str, str]) -> RunnerError:

@@ -97,6 +97,13 @@ def failure(ref: ImageRef, said: str) -> RunnerError:
     return RunnerError(f"{ref} cannot be pulled: {what}", why=why, remedy=remedy, kind=kind)
 
 
+def rate_limited(ref: ImageRef, seconds: float) -> RunnerError:
+    """The registry asks to wait for longer than an engine does."""
+    what, why, remedy = _WORDS["rate-limited"]
+    what = f"{ref} cannot be pulled: {what}, and it asks to wait {seconds:.0f} s"
+    return RunnerError(what, why=why, remedy=remedy, kind="rate-limited")
+
+
 def no_such_repository(ref: ImageRef) -> RunnerError:
     """The registry knows nothing of that name."""
     what, why, remedy = _WORDS["repo-not-found"]

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ci_gpu import process
-from ci_gpu.http_client import Answer, Client, NoAnswerError, decoded
+from ci_gpu.http_client import Answer, Client, NoAnswerError, decoded, seconds_to_wait
 from ci_gpu.model import ImageRef
 
 IDLE = 5.0
@@ -46,6 +47,14 @@ _KEYS = {"docker.io": ("https://index.docker.io/v1/", "docker.io", "registry-1.d
 
 class NoRepositoryError(Exception):
     """The registry answers, and has no such repository. Of a missing tag it says the same to a pull."""
+
+
+class _LimitedError(NoAnswerError):
+    """429. ``seconds`` is how long the registry asks to wait, 0 if it does not say."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("the registry's limit is reached")
+        self.seconds = seconds_to_wait(answer.headers.get("Retry-After", ""), time.time()) or 0.0
 
 
 class _Tags(msgspec.Struct, frozen=True):
@@ -81,6 +90,20 @@ def digest(ref: ImageRef, env: Mapping[str, str], engine: str) -> str:
         found = answer.headers.get("Docker-Content-Digest", "")
         return found if re.fullmatch(r"sha256:[0-9a-f]{64}", found) else ""
     return ""
+
+
+def limit(ref: ImageRef, env: Mapping[str, str], engine: str) -> float:
+    """Seconds that the registry asks this login to wait before it gives the image; 0 if it gives it or does not say.
+
+    By HEAD, which Docker Hub does not count as a pull (docs.docker.com/docker-hub/usage/pulls).
+    """
+    with _asking() as client:
+        login, path = credentials(ref.registry, env, engine), f"manifests/{ref.digest or ref.tag}"
+        try:
+            _require_ok(_answer(client, ref, path, login, {"Accept": _MANIFESTS}, method="HEAD"))
+        except _LimitedError as error:
+            return error.seconds
+    return 0.0
 
 
 @contextlib.contextmanager
@@ -143,14 +166,21 @@ def _tags(client: Client, ref: ImageRef, login: tuple[str, str] | None) -> tuple
     return tuple(found[:MAX_TAGS])
 
 
-def _answer(client: Client, ref: ImageRef, path: str, login: tuple[str, str] | None, headers: dict[str, str]) -> Answer:
+def _answer(
+    client: Client,
+    ref: ImageRef,
+    path: str,
+    login: tuple[str, str] | None,
+    headers: dict[str, str],
+    method: str = "GET",
+) -> Answer:
     """The answer to a question about the repository, with the authorisation that the registry asks for."""
     base = _base(ref.registry)
     url = f"{base}/v2/{ref.repository}/{path}"
-    answer = _get(client, url, headers)
+    answer = client.ask(method, url, headers)
     if answer.status == 401:
         challenge = answer.headers.get("WWW-Authenticate", "")
-        answer = _get(client, url, {**headers, **_authorised(client, challenge, base, login)})
+        answer = client.ask(method, url, {**headers, **_authorised(client, challenge, base, login)})
     return answer
 
 
@@ -166,7 +196,7 @@ def _authorised(client: Client, challenge: str, base: str, login: tuple[str, str
     if not ours and not realm.startswith("https://"):
         raise NoAnswerError("a token realm over plain http, or none")
     query = "&".join(f"{key}={fields[key]}" for key in ("service", "scope") if key in fields)
-    answer = _get(client, f"{realm}?{query}", basic if ours else {})
+    answer = client.ask("GET", f"{realm}?{query}", basic if ours else {})
     _require_ok(answer)
     said = decoded(answer.body, _Token)
     return {"Authorization": f"Bearer {said.token or said.access_token}"}
@@ -180,11 +210,9 @@ def _may_have_the_login(realm: str, base: str) -> bool:
     return realm.startswith((f"{base}/", f"{_REALMS.get(base, base)}/"))
 
 
-def _get(client: Client, url: str, headers: Mapping[str, str]) -> Answer:
-    return client.ask("GET", url, headers)
-
-
 def _require_ok(answer: Answer) -> None:
+    if answer.status == 429:
+        raise _LimitedError(answer)
     if answer.status >= 300:
         raise NoAnswerError(f"the registry answered {answer.status}")
 

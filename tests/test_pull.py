@@ -137,6 +137,22 @@ class TestRealPulls:
             with_trust = _trusting(real_ground, address)
             assert kind_of(with_trust, "docker", f"{address}/a/b:1")[0] == "rate-limited"
 
+    @pytest.mark.attack
+    def test_a_long_limit_is_told_and_not_waited_for(
+        self, real_ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A registry asks to wait for an hour. podman waited a minute, twenty times, and then said no reason for it.
+
+        Where nothing comes, the registry itself is asked, and its time is told at once.
+        """
+        monkeypatch.setattr(pull, "ASK_AFTER", 1.0)
+        with _refusing(429, "TOOMANYREQUESTS", "slow down", Retry_After="3600") as address:
+            ground = _trusting(real_ground, address)
+            with pytest.raises(RunnerError, match="it asks to wait 3600 s") as caught:
+                do_pull(ground, "podman", f"{address}/a/b:1")
+
+        assert caught.value.kind == "rate-limited"
+
 
 @pytest.mark.engine
 def test_a_private_registry_by_login_without_leaking_the_password(
@@ -168,6 +184,47 @@ def test_a_login_to_a_registry_that_is_away_is_no_wrong_password(real_ground: Gr
         pass
 
     assert caught.value.kind == "registry-unreachable"
+
+
+@pytest.fixture
+def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A podman that says what it tries, and then waits, as it does for a limit (containers/image, docker_client.go)."""
+    path = tmp_path / "podman"
+    path.write_text('#!/bin/sh\n[ "$1" = pull ] || exit 125\necho "Trying to pull it..." >&2\nexec sleep 3600\n')
+    path.chmod(0o755)
+    monkeypatch.setattr(pull, "ASK_AFTER", 0.2)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+
+
+def _pulled(address: str, env: dict[str, str]) -> None:
+    ref = ImageRef.parse(f"{address}/a/b:1")
+    pull.pull("podman", ref, policy="always", platform="", env=env, on_progress=lambda _: None)
+
+
+@pytest.mark.attack
+def test_a_limit_that_the_engine_waits_for_in_silence_is_told(silent: dict[str, str]) -> None:
+    """A registry's limit for hours kept a job for sixteen minutes, in silence; its time to wait is told at once."""
+    with (
+        _refusing(429, "TOOMANYREQUESTS", "slow down", Retry_After="3600") as address,
+        pytest.raises(RunnerError, match="rate limit is reached, and it asks to wait 3600 s") as caught,
+    ):
+        _pulled(address, silent)
+
+    assert caught.value.kind == "rate-limited"
+
+
+@pytest.mark.parametrize(
+    "refusal", [(429, {"Retry_After": "30"}), (429, {}), (503, {"Retry_After": "3600"}), (200, {})]
+)
+def test_what_is_no_long_limit_is_left_to_the_engine(
+    silent: dict[str, str], monkeypatch: pytest.MonkeyPatch, refusal: tuple[int, dict[str, str]]
+) -> None:
+    monkeypatch.setattr(pull, "SILENCE_SECONDS", 0.2)
+    with _refusing(refusal[0], "X", "x", **refusal[1]) as address, pytest.raises(RunnerError) as caught:
+        _pulled(address, silent)
+
+    assert caught.value.kind == "registry-unreachable"  # nothing came
 
 
 def test_there_is_no_login_without_a_password() -> None:
@@ -215,7 +272,7 @@ def _trusting(ground: Ground, address: str) -> Ground:
 
 
 @contextmanager
-def _refusing(status: int, code: str, message: str) -> Iterator[str]:
+def _refusing(status: int, code: str, message: str, **headers: str) -> Iterator[str]:
     """A registry that answers everything but the first knock with one error."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -225,6 +282,8 @@ def _refusing(status: int, code: str, message: str) -> Iterator[str]:
             self.send_response(200 if knock else status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(body)

@@ -7,7 +7,6 @@ bounded, and a wait beyond that is told at once; then the caller hears of it.
 
 from __future__ import annotations
 
-import email.utils
 import random
 import re
 import time
@@ -18,7 +17,7 @@ import msgspec
 
 from ci_gpu import __version__, untyped
 from ci_gpu.errors import ConfigError, GitHubError
-from ci_gpu.http_client import Answer, Client, NoAnswerError, TooSlowError, decoded
+from ci_gpu.http_client import Answer, Client, NoAnswerError, TooSlowError, decoded, seconds_to_wait
 
 IDLE = 20.0
 TOTAL = 60.0
@@ -120,7 +119,7 @@ class Api:
 
     def _limit(self, answer: Answer) -> float | None:
         headers = answer.headers
-        asked = _seconds(headers.get("retry-after", ""), self._now())
+        asked = seconds_to_wait(headers.get("retry-after", ""), self._now())
         if asked is not None:
             return max(1.0, asked)
         ends = headers.get("x-ratelimit-reset", "")
@@ -138,16 +137,6 @@ class Api:
                 remedy="check GITHUB_API_URL and HTTPS_PROXY on the runner",
                 kind="github-unreachable",
             ) from error
-
-
-def _seconds(asked: str, now: float) -> float | None:
-    """What Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3); None where it is neither."""
-    if re.fullmatch("[0-9]{1,12}", asked):
-        return float(asked)
-    try:
-        return email.utils.parsedate_to_datetime(asked[:100]).timestamp() - now
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None
 
 
 def _require_token(token: str) -> None:
