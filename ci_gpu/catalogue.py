@@ -18,6 +18,9 @@ from ci_gpu.errors import ConfigError
 FIRST = ("compatibility", "autograd", "matmul", "cache")
 """The order of the families that have one: what explains the others comes first."""
 
+SECONDS = 300
+"""For a check of which nobody says how long it may take."""
+
 CONTROL = "control"
 """The family of the negative control, which is none of `builtin` and no user's either."""
 
@@ -32,6 +35,13 @@ class CheckInfo(msgspec.Struct, frozen=True, kw_only=True):
     proves: str
     needs_gpu: bool
     timeout: int | None
+
+    def seconds(self, said: int | None) -> int:
+        """How long it may take: as the user said for all checks, else as its file says.
+
+        The control is no check of the image, and keeps its own.
+        """
+        return (None if self.family == CONTROL else said) or self.timeout or SECONDS
 
     @property
     def id(self) -> str:

@@ -60,7 +60,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     device: str
     checks: tuple[CheckInfo, ...]
-    timeout: int
+    timeout: int | None
     pythons: tuple[str, ...] = PYTHONS
     user_sources: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()
@@ -195,7 +195,7 @@ def _deserves_another_start(transcript: Transcript, ending: Ending) -> bool:
 def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Watch) -> Ending:
     """One container from start to removal."""
     name = containers.new_name()
-    total = STARTUP_SECONDS + sum((check.timeout or guest.timeout) + GRACE_SECONDS for check in guest.checks)
+    total = STARTUP_SECONDS + sum(check.seconds(guest.timeout) + GRACE_SECONDS for check in guest.checks)
     marks = containers.labels(visit.run, time.time() + total)
     job = msgspec.structs.replace(visit.job, name=name, labels=marks)
     with containers.removed_afterwards(visit.engine, name, visit.env):

@@ -60,18 +60,18 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     stdin: bytes
     checks: tuple[CheckInfo, ...]
-    timeout: int
+    timeout: int | None
 
     def seconds_for(self, check_id: str) -> int:
         """The time-out of one check."""
-        return next(check.timeout or self.timeout for check in self.checks if check.id == check_id)
+        return next(check.seconds(self.timeout) for check in self.checks if check.id == check_id)
 
 
 def guest(
     checks: tuple[CheckInfo, ...],
     *,
     device: str,
-    timeout: int,
+    timeout: int | None,
     python: str,
     user_sources: Mapping[str, str],
     watch: str = "",
@@ -93,12 +93,14 @@ def guest(
     )
 
 
-def _wanted(checks: tuple[CheckInfo, ...], timeout: int, user_sources: Mapping[str, str]) -> list[dict[str, object]]:
+def _wanted(
+    checks: tuple[CheckInfo, ...], timeout: int | None, user_sources: Mapping[str, str]
+) -> list[dict[str, object]]:
     return [
         {
             "id": check.id,
             "module": _module(check.family, user_sources),
-            "timeout": check.timeout or timeout,
+            "timeout": check.seconds(timeout),
         }
         for check in checks
     ]

@@ -57,7 +57,7 @@ TIGHTER: dict[str, Tighter] = {
     "tf32": _along("allow", "declared", "forbid"),
     "inconclusive": _along("pass", "warn", "fail"),
     "group_add": lambda base, head: "none" if head == "none" else base,
-    "timeout": min,
+    "timeout": lambda base, head: min(base, head) if base and head else base,
     "pairs": max,
     "checks": _all_of_both,
     "checks_dir": lambda base, head: base or head,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ci_gpu import engines, policy
+from ci_gpu.check_file import MAX_SECONDS
 from ci_gpu.document import CREDENTIALS, DEFAULT_FILE, unknown_key, variable
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import REGISTRY
@@ -28,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     checks_dir: str = ""
     pull: str = "missing"
     platform: str = ""
-    timeout: int = 300
+    timeout: int | None = None  # each check its own, as its file says
     python: str = ""
     entrypoint: str = "image"
     user: str = ""
@@ -114,7 +115,8 @@ def _require_known_words(settings: Settings) -> None:
 
 def _require_sense(settings: Settings) -> None:
     """Numbers within their bounds, and settings that go together."""
-    _require(1 <= settings.timeout <= 86_400, "timeout", settings.timeout, "1 to 86400 seconds")
+    seconds = settings.timeout
+    _require(seconds is None or 1 <= seconds <= MAX_SECONDS, "timeout", seconds, f"1 to {MAX_SECONDS} seconds")
     _require(2 <= settings.pairs <= 100, "pairs", settings.pairs, "2 to 100")
     policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0))
     _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from ci_gpu import plan
 from ci_gpu.catalogue import check_infos
 from ci_gpu.config import targets
 from ci_gpu.errors import ConfigError
@@ -131,6 +133,21 @@ def test_no_image_at_all_is_a_mistake() -> None:
 def test_a_file_that_was_named_must_be_there() -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         targets((IMAGE,), {}, Path("absent.toml"))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [({"timeout": "42"}, {42}), ({"timeout": "4200"}, {4200}), ({}, {300, 600})]
+)
+def test_a_time_that_is_said_is_that_of_every_check_and_else_each_has_its_own(
+    said: dict[str, str], meant: set[int]
+) -> None:
+    """The hint of a check that took too long is to raise --timeout: of autograd and matmul that did nothing."""
+    (target,) = targets((IMAGE,), said, None)
+    chosen = target.settings.timeout
+    sent = plan.guest(target.checks, device="cpu", timeout=chosen, python="python3", user_sources={})
+
+    assert {sent.seconds_for(check.id) for check in target.checks} == meant
+    assert {int(found) for found in re.findall(rb'"timeout": (\d+)', sent.stdin)} == meant
 
 
 class TestOwnChecks:

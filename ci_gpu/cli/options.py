@@ -38,7 +38,7 @@ _SETTINGS = (
     ("checks-dir", "DIR", "A folder with your own checks, sent into the image along with ours."),
     ("pull", "missing|always|never", "When to pull the image.  [default: missing]"),
     ("platform", "linux/ARCH", "The platform to pull.  [default: this machine's]"),
-    ("timeout", "SECONDS", "Time for one check.  [default: 300]"),
+    ("timeout", "SECONDS", "Time for each check.  [default: as its file says, else 300]"),
     ("python", "PATH", "The interpreter inside the image.  [default: python3, then conda's, then python]"),
     ("entrypoint", "image|none", "Run through the image's ENTRYPOINT, as its users do, or past it.  [default: image]"),
     ("user", "UID:GID", "The user inside the container.  [default: the image's]"),

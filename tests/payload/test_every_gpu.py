@@ -141,13 +141,35 @@ def test_an_error_of_cuda_names_its_gpu(machine, monkeypatch: pytest.MonkeyPatch
     assert "GPU 1 (GPU-uuid-1): CUDA error: uncorrectable ECC error" in found.message
 
 
-def test_a_type_that_is_not_implemented_is_a_skip_once_and_not_by_gpu(machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def matmul(left: Any, right: Any) -> Any:
-        raise RuntimeError("not implemented for 'Half'")
+@pytest.mark.parametrize("gpus", [1, 2])
+@pytest.mark.parametrize("name", VALUES)
+def test_a_product_that_has_no_kernel_on_a_gpu_is_wrong(
+    machine, name: str, gpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every build with CUDA has them (aten/src/ATen/native/cuda/Blas.cpp): one without is damaged, and no skip."""
 
-    with machine(["H100"] * 2):
+    def matmul(left: Any, right: Any) -> Any:
+        raise RuntimeError("\"addmm_cuda\" not implemented for 'Half'")
+
+    with machine(["H100"] * gpus):
         monkeypatch.setattr(torch.Tensor, "__matmul__", matmul)
-        assert made("matmul.float16").outcome == "skipped"
+        found = made(name)
+
+    assert (found.outcome, found.kind) == ("failed", "wrong")
+    assert "has no kernel" in found.message
+    assert "not implemented for 'Half'" in found.message
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("float16", "skipped"), ("float32", "failed"), ("float64", "failed")])
+def test_on_the_cpu_old_versions_have_no_product_of_half_types_alone(
+    name: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def matmul(left: Any, right: Any) -> Any:
+        raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Half'")
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", matmul)
+
+    assert perform.check(f"matmul.{name}", "ci_gpu.payload.checks.matmul", "cpu").outcome == outcome
 
 
 MEASURES = """

@@ -69,7 +69,7 @@ def check_identity(device: str) -> Iterable[Any]:
         data = torch.randn(255, 255, device=device).to(dtype)
         eye = torch.eye(255, device=device).to(dtype)  # an old torch has no eye of every type
         try:
-            with _strict(torch), tf32.off(torch) as exact, _implemented(_name(dtype)):
+            with _strict(torch), tf32.off(torch) as exact, _implemented(device, _name(dtype)):
                 products = {"plain": eye @ data, "transposed": (data.t() @ eye).t()}
         except Skip as skip:
             yield Note(str(skip))
@@ -148,7 +148,7 @@ def _values(device: str, name: str) -> Iterable[Any]:
     dtype = getattr(torch, name)
     worst, element, narrow = 0.0, 0.0, False
     for left, right in _inputs(torch, dtype, device):
-        with _strict(torch), _implemented(name):
+        with _strict(torch), _implemented(device, name):
             product = left @ right
             in_own_type = accumulation.is_narrow(torch, left, right)
         exact, bound = _reference(torch, left, right, name, in_own_type)
@@ -330,10 +330,10 @@ def _allowed(precision: str) -> float:
 
 
 @contextlib.contextmanager
-def _implemented(name: str) -> Iterator[None]:
-    """A type that this build has no product for on the CPU, as float16 before torch 2.2, cannot be wrong there.
+def _implemented(device: str, name: str) -> Iterator[None]:
+    """A half type that this build has no product for on the CPU, as float16 before torch 2.2, cannot be wrong there.
 
-    Nor can one whose kernels a variable of oneDNN's turns off.
+    Nor can one whose kernels a variable of oneDNN's turns off. Every other product is in every build, on a GPU all.
     """
     try:
         yield
@@ -341,7 +341,12 @@ def _implemented(name: str) -> Iterator[None]:
         refusal = accumulation.refusal(str(error))
         if not refusal and "not implemented for" not in str(error):
             raise
+        if device.startswith("cuda") or not (refusal or name in ("float16", "bfloat16")):
+            raise Fail(f"torch has no kernel for a {name} product on {device}: {error}", _NO_KERNEL) from None
         raise Skip(f"this build has no {name} product on this device: {refusal or error}") from None
+
+
+_NO_KERNEL = "each build of torch has it: this one is damaged or cut down; reinstall torch, or choose another image"
 
 
 class _strict:  # noqa: N801 - reads as a statement
