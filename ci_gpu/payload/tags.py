@@ -162,12 +162,15 @@ _BUILDS = {
     "2.10": "12.6 12.8 13.0",
     "2.11": "12.6 12.8 13.0",
     "2.12": "12.6 13.0 13.2",
-    "2.13": "12.6 13.0 13.2",
+    "2.13": "12.6 12.9 13.0 13.2",
+    "2.14": "12.6 13.0 13.2 13.4",
+    "2.15": "12.6 13.0 13.2 13.4",
 }
-"""What each torch was published for, by PyTorch's release matrix as of November 2026."""
+"""What each torch was published for: PyTorch's release matrix, and since 2.13 the table in torch/cuda/__init__.py
+(PYTORCH_RELEASES_CODE_CC), as of November 2026."""
 
 _WHEELS = {"7.5", "8.0", "9.0", "9.1", "9.2", "10.0", "10.1", "10.2", "11.0", "11.1", "11.3", "11.5", "11.6", "11.7"}
-_WHEELS |= {"11.8", "12.1", "12.4", "12.6", "12.8", "12.9", "13.0", "13.2"}
+_WHEELS |= {"11.8", "12.1", "12.4", "12.6", "12.8", "12.9", "13.0", "13.2", "13.4"}
 """CUDA versions that PyTorch published builds for (download.pytorch.org/whl/cu…)."""
 
 _DISTRIBUTION = re.compile(r"ubuntu|debian|ubi\d|rocky|centos|jammy|focal|noble|bookworm|bullseye")

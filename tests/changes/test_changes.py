@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from scipy import stats
 
 from ci_gpu import changes
 from ci_gpu.model import ChangePoint
@@ -79,7 +80,7 @@ def test_a_change_names_both_runs_its_size_and_who_saw_it() -> None:
     assert (found.before, found.after) == ("run-29", "run-30")
     assert found.change == pytest.approx(0.05, abs=0.004)
     assert found.p < 1e-20
-    assert (found.state, found.detectors) == (changes.CONFIRMED, ("potts", "divisive"))
+    assert (found.state, found.detectors) == ("confirmed", ("potts", "divisive"))
 
 
 def test_a_fall_is_as_much_of_a_change_as_a_rise() -> None:
@@ -157,7 +158,7 @@ def test_what_all_see_is_suspicious_until_four_points_bear_it_out() -> None:
     (three,) = changes.find(series(values[:-1]), margin=0.02)
     (four,) = changes.find(series(values), margin=0.02)
 
-    assert (three.state, len(three.detectors)) == (changes.SUSPICIOUS, 3)
+    assert (three.state, len(three.detectors)) == ("suspicious", 3)
     assert (four.state, four.after) == (changes.CONFIRMED, "run-40")
 
 
@@ -188,6 +189,12 @@ def test_steps_that_follow_soon_and_lead_elsewhere_are_each_told() -> None:
         values = stepped([(40, 1.0), (10, 1.06), (40, second)], sd=0.003)
 
         assert places(changes.find(series(values), margin=0.02)) == [40, 50], second
+
+
+def test_of_three_short_steps_that_lead_ever_higher_none_is_forgotten() -> None:
+    values = stepped([(40, 1.0), (8, 1.06), (8, 1.12), (30, 1.18)], sd=0.003)
+
+    assert places(changes.find(series(values), margin=0.02)) == [40, 48, 56]
 
 
 def test_all_short_levels_are_forgotten_that_lead_back() -> None:
@@ -388,6 +395,28 @@ def test_only_the_newest_thousand_points_are_looked_at() -> None:
     values = stepped([(20, 1.0), (980, 1.2), (20, 1.3)], sd=0.001)
 
     assert places(changes.find(series(values), margin=0.02)) == [1000]
+
+
+def test_of_a_thousand_and_one_points_the_first_is_not_looked_at() -> None:
+    values = stepped([(2, 1.0), (999, 1.2)], sd=0.001)
+
+    assert [change.after for change in changes.find(series(values[:-1]), margin=0.02)] == ["run-2"]
+    assert changes.find(series(values), margin=0.02) == ()
+
+
+def test_p_is_that_of_student_s_test_of_all_points_on_either_side() -> None:
+    values = [1.01, *stepped([(20, 1.0), (20, 1.05)])]
+    logarithms = [math.log(value) for value in values]
+
+    (found,) = changes.find(series(values), margin=0.02)
+
+    assert found.p == pytest.approx(stats.ttest_ind(logarithms[:21], logarithms[21:]).pvalue)
+
+
+def test_a_change_is_measured_up_to_the_nearest_others_that_one_of_its_detectors_saw() -> None:
+    agreed = {20: ("potts",), 30: ("divisive",), 60: ("potts", "divisive"), 80: ("recent",)}
+
+    assert changes._neighbourhoods(agreed, 100) == [(0, 20, 60), (0, 30, 60), (30, 60, 100), (0, 80, 100)]
 
 
 @pytest.mark.timeout(60)  # an algorithm of the third power would take minutes

@@ -206,6 +206,11 @@ def test_a_metric_with_an_impossible_sample_is_not_there(bad: float | None) -> N
     assert only(base + head).verdict == "missing"
 
 
+def test_a_sample_at_the_physical_limit_is_possible_and_one_beyond_it_is_not() -> None:
+    for limit, verdicts in ((1.0, ["unchanged"]), (0.999, [])):
+        assert [one.verdict for one in compare(pairs([1.0] * 6, [1.0] * 6, limit=limit), Policy())] == verdicts
+
+
 def test_an_arm_without_a_valid_block_is_not_an_arm_without_the_metric() -> None:
     blocks = [*arm("base", [1.0] * 6), block("head", 1, metric(1.0), invalid="throttled")]
 

@@ -118,3 +118,41 @@ def test_a_bound_needs_the_metrics_own_unit(unit: str, told: str) -> None:
 
 def test_a_rule_without_bounds_needs_no_unit() -> None:
     assert beyond_bounds("a.one/x", "ms", 1.0, MetricRule()) == ""
+
+
+ID = "a.b/time"
+
+
+def both(rule: MetricRule, by: MetricRule) -> MetricRule:
+    return rule_of(ID, Policy(rules=((ID, rule),), tightened=((ID, by),)))
+
+
+def test_of_two_rules_that_gate_the_stricter_bounds_hold() -> None:
+    rule, by = MetricRule(floor=1.0, ceiling=9.0, unit="ms"), MetricRule(floor=2.0, ceiling=8.0, unit="ms")
+
+    assert both(rule, by) == both(by, rule) == MetricRule(floor=2.0, ceiling=8.0, unit="ms")
+    assert both(MetricRule(floor=1.0, unit="ms"), MetricRule(ceiling=8.0)) == MetricRule(
+        floor=1.0, ceiling=8.0, unit="ms"
+    )
+    assert both(MetricRule(), MetricRule(floor=2.0, unit="ms")) == MetricRule(floor=2.0, unit="ms")
+    assert both(MetricRule(), MetricRule()) == MetricRule()
+
+
+def test_a_rule_that_gates_adds_its_bounds_to_one_that_does_not_and_none_the_other_way_round() -> None:
+    gating, advice = MetricRule(floor=1.0, unit="ms"), MetricRule(floor=2.0, unit="ms", gate=False)
+
+    assert both(gating, advice) == both(advice, gating) == gating
+
+
+def test_bounds_in_two_units_are_not_comparable_and_the_rule_s_hold() -> None:
+    rule = MetricRule(floor=1.0, unit="ms")
+
+    assert both(rule, MetricRule(floor=2.0, unit="s")) == rule
+
+
+def test_of_two_rules_that_gate_the_smaller_change_matters_and_of_two_that_do_not_the_first_s() -> None:
+    for gates, expected in (((True, True), 0.01), ((True, False), 0.03), ((False, True), 0.01), ((False, False), 0.03)):
+        rule, by = (MetricRule(min_effect=size, gate=gate) for size, gate in zip((0.03, 0.01), gates, strict=True))
+        policy = Policy(rules=((ID, rule),), tightened=((ID, by),))
+
+        assert margin(ID, "ms", policy) == expected, gates

@@ -178,7 +178,7 @@ NAMED: dict[str, str] = {
 @pytest.mark.parametrize(
     ("cause", "options"),
     [
-        ("gpu-permission", ("--selinux-label disable", "--group-add")),
+        ("gpu-permission", ("--selinux-label disable", "--group-add", "--group-add keep-groups", "/dev/nvidia0")),
         ("device-files", ("--selinux-label disable",)),
         ("memlock", ("--memlock unlimited",)),
     ],
@@ -280,6 +280,8 @@ def test_an_exception_with_torch_s_own_sentence_is_explained(text: str) -> None:
         "NVMLError_GpuIsLost: GPU is lost",
         "RuntimeError: Error 802: system not yet initialized",
         "RuntimeError: Error 34: CUDA driver is a stub library",
+        "RuntimeError: Error 803: system has unsupported display driver / cuda driver combination",
+        "RuntimeError: Error 804: forward compatibility was attempted on non supported HW",
     ],
 )
 def test_an_exception_that_names_cuda_is_explained_as_its_words_are(text: str) -> None:
@@ -308,6 +310,7 @@ ERROR_803 = START["803"][0]
         ({"gpu_error": ""}, "silent-gpus"),
         ({"gpu_error": "the look at the GPUs did not end in 120 s and was killed"}, "silent-gpus"),
         ({"gpu_error": "No CUDA GPUs are available"}, "no-gpu"),
+        ({"gpu_error": "No CUDA GPUs are available", "handed": ("GPU-1",)}, "no-gpu"),
         ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "3"}}, "no-gpu"),
         ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": ""}}, "gpus-hidden"),
         ({"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "-1"}}, "gpus-hidden"),
@@ -364,6 +367,28 @@ def test_a_list_that_names_none_of_the_gpus_handed_over_hides_them(
     assert found.id == cause
 
 
+ONE, LOST = Gpu(0, "H100"), Gpu(1, "H100", error="GPU is lost")
+FIRST = {"CUDA_VISIBLE_DEVICES": "0"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"gpus": (ONE,), "handed": TWO, "variables": FIRST}, "gpus-hidden"),
+        ({"gpus": (ONE,), "handed": TWO}, "fewer-gpus"),
+        ({"gpus": (ONE,), "handed": TWO, "lost": (LOST,)}, "gpu-lost"),
+        ({"gpus": (ONE,), "handed": TWO, "lost": (LOST,), "variables": FIRST}, "gpu-lost"),
+        ({"gpus": (ONE, ONE), "handed": (*TWO, "GPU-3"), "lost": (LOST,), "variables": FIRST}, "gpu-lost"),
+        ({"gpus": (ONE,), "handed": TWO[:1], "variables": FIRST}, "fewer-gpus"),
+        ({"gpus": (), "handed": TWO, "variables": FIRST}, "fewer-gpus"),
+        ({"gpus": (), "handed": (), "lost": (LOST,)}, "gpu-lost"),
+    ],
+)
+def test_why_fewer_gpus_answer_than_were_asked_for(fields: dict[str, Any], cause: str) -> None:
+    """A list of the image's hides what NVML shows beside those that answer and those that are lost."""
+    assert cuda_errors.fewer(environment(**fields)).id == cause
+
+
 def test_where_a_gpu_is_lost_no_list_hides_it() -> None:
     told = {"gpu_error": "No CUDA GPUs are available", "variables": {"CUDA_VISIBLE_DEVICES": "1"}, "handed": TWO[:1]}
     found = cuda_errors.fallen(environment(**told, lost=(Gpu(1, "", error="GPU is lost"),)))
@@ -402,6 +427,7 @@ def test_a_cause_without_a_text_of_its_own_is_found_by_none() -> None:
         ("driver-mismatch", "the loaded kernel module do not belong together", "reboot the runner or reload"),
         ("driver-mismatch", "", "take /usr/local/cuda/compat out of the library path"),
         ("gpu-computes-wrong", "", "dcgmi diag -r 3"),
+        ("device-files", "", "sudo nvidia-modprobe -u on the host"),
         ("device-assert", "a kernel's own assertion failed", "CUDA_LAUNCH_BLOCKING=1 "),
     ],
 )
