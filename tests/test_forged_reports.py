@@ -23,7 +23,7 @@ from ci_gpu.reports import json as report
 from ci_gpu.verdict import judge
 from tests import paired, samples, trials
 from tests.github.scripted import Answer, github
-from tests.github.test_comment import Thread
+from tests.github.thread import Thread
 
 FORK = "reported by a fork's run, not verified"
 SAID_OTHERWISE = "computed from the samples"
@@ -305,6 +305,7 @@ def comments(folder: Path, monkeypatch: pytest.MonkeyPatch, owner: str, whole: d
     head = {"full_name": f"{owner}/repo", "owner": {"login": owner}}
     (folder / "event.json").write_text(json.dumps({"workflow_run": {**RUN, "head_repository": head}}))
     thread = Thread()
+    thread.head = SHA
     pulls = [{"number": 7, "state": "open", "head": {"sha": SHA}}]
     with github(lambda asked: Answer(200, pulls) if "/pulls?" in asked.path else thread(asked)) as server:
         thread.url = server.url

@@ -21,7 +21,7 @@ def harmless(text: str) -> bool:
 
 def test_what_github_says_of_a_comment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(github, "post", lambda *_, **__: github.Outcome(pending=True, message=HOSTILE))
-    posting.post(samples.green(), "auto", None)
+    posting.post([samples.green()], "auto", None)
 
     assert harmless(capsys.readouterr().err)
 

@@ -78,7 +78,7 @@ def reports(command: Callable[..., Any]) -> Callable[..., Any]:
 def comments(command: Callable[..., Any]) -> Callable[..., Any]:
     """Whether to comment, and under which key."""
     command = click.option(
-        "--comment-key", metavar="KEY", envvar="CI_GPU_COMMENT_KEY", help="What tells several comments apart."
+        "--comment-key", metavar="KEY", envvar="CI_GPU_COMMENT_KEY", help="One comment a key.  [default: the workflow]"
     )(command)
     return click.option(
         "--comment",

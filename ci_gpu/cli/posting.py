@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ci_gpu.model import Summary
 
 
-def post(summary: Summary, when: str, key: str | None, *, from_file: bool = False) -> tuple[str, str]:
+def post(summaries: Sequence[Summary], when: str, key: str | None, *, from_file: bool = False) -> tuple[str, str]:
     """Post if asked to; returns the action's outputs comment-pending and comment-url."""
     if when == "never":
         return "false", ""
     from ci_gpu import console, github
 
     token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
-    outcome = github.post(summary, env=os.environ, token=token, when=when, key=key or "", from_file=from_file)
+    outcome = github.post(summaries, env=os.environ, token=token, when=when, key=key or "", from_file=from_file)
     if outcome.message:
         console.say(outcome.message)
     return ("true" if outcome.pending else "false"), outcome.url

@@ -55,16 +55,29 @@ def compare(base: Path, head: Path, name: str, output: Path | None, file: Path |
 
 
 @click.command()
-@click.argument("run_json", type=click.Path(path_type=Path))
-@click.option("--key", metavar="KEY", envvar="CI_GPU_COMMENT_KEY", help="What tells several comments apart.")
+@click.argument("files", metavar="RUN_JSON...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--key", metavar="KEY", envvar="CI_GPU_COMMENT_KEY", help="The comment: one a key.  [default: the workflow]"
+)
 @click.option("--auto", is_flag=True, help="A refusal of GitHub's is a warning, not exit 5.")
-def comment(run_json: Path, key: str | None, auto: bool) -> int:
-    """Post a run.json on its pull request: no GPU is needed, and nothing of the image is run.
+def comment(files: tuple[Path, ...], key: str | None, auto: bool) -> int:
+    """Post run.json reports on their pull request: no GPU is needed, and nothing of the image is run.
+
+    A workflow has one comment, with a section for each report. One that cannot be read keeps no other from it.
 
     Repository and pull request come from the workflow's event, never from the file. The token is read from
     CI_GPU_GITHUB_TOKEN or GITHUB_TOKEN. On a fork's pull request the comment says first that it is not verified.
     """
-    posting.post(summary_of(run_json), "auto" if auto else "always", key, from_file=True)
+    found, faults = [], []
+    for file in files:
+        try:
+            found.append(summary_of(file))
+        except ConfigError as error:
+            faults.append(error)
+    if found:
+        posting.post(found, "auto" if auto else "always", key, from_file=True)
+    if faults:
+        raise faults[0]
     return 0
 
 

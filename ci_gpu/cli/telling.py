@@ -94,7 +94,7 @@ def post(summary: Summary, when: str, key: str | None) -> tuple[Fault, ...]:
     from ci_gpu.github import actions
 
     def posted() -> None:
-        pending, url = posting.post(summary, when, key)
+        pending, url = posting.post([summary], when, key)
         if when != "never" and actions.active(os.environ):
             actions.add_outputs(os.environ, {"comment-pending": pending, "comment-url": url})
 

@@ -75,6 +75,15 @@ class Api:
                 return
             following = answer.following.removeprefix(self._base)
 
+    def newest_first(self, path: str, shape: type[_T]) -> Iterator[_T]:
+        """All items of a list that GitHub gives oldest first: its last page first, and so many pages at most."""
+        first = self._call("GET", _page(path, 1))
+        last = re.search(r'[?&]page=([0-9]{1,9})[^>]*>; rel="last"', first.headers.get("link", ""))
+        newest = int(last[1]) if last else 1
+        for number in range(newest, max(1, newest - MAX_PAGES + 1), -1):
+            yield from reversed(self._decoded(self._call("GET", _page(path, number)), list[shape]))  # type: ignore[valid-type]
+        yield from reversed(self._decoded(first, list[shape]))  # type: ignore[valid-type]
+
     def post(self, path: str, body: Mapping[str, Any], shape: type[_T]) -> _T:
         """Make something new."""
         return self._decoded(self._call("POST", path, body), shape)
@@ -137,6 +146,10 @@ class Api:
                 remedy="check GITHUB_API_URL and HTTPS_PROXY on the runner",
                 kind="github-unreachable",
             ) from error
+
+
+def _page(path: str, number: int) -> str:
+    return f"{path}{'&' if '?' in path else '?'}per_page=100&page={number}"
 
 
 def _require_token(token: str) -> None:

@@ -1,21 +1,31 @@
-"""The one comment of ours on a pull request: found by its first line and its author, changed only where it differs."""
+"""The one comment of ours on a pull request: a section for each leg of the workflow, each brought up to date alone.
+
+GitHub changes a comment as a whole, and knows no condition on that. So what is there is read, merged and written, and
+after a while read again: what others wrote over meanwhile is merged once more. A comment that was made twice is put
+together and deleted. What is lost all the same, the next run mends.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import contextlib
+import random
+import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from ci_gpu.errors import GitHubError
+from ci_gpu.github import body, legs
 from ci_gpu.github.api import Api
+from ci_gpu.github.body import Page, Render
+from ci_gpu.github.legs import Leg
 
 BUDGETS = (60_000, 30_000, 8_000)
-"""Sizes that are tried one after the other: GitHub counts 65 536 characters, and not as we do."""
+"""Bytes that are tried one after the other: GitHub counts 65 536 characters, and not as we do."""
 
-ACTIONS_LOGIN = "github-actions[bot]"
-
-Render = Callable[[int], str]
+TRIES = 5
+SETTLE = 2.0
+"""Seconds after which nobody is left who read the comment before we wrote it."""
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +33,21 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     action: str
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversation, and whose comments in it are ours."""
+
+    repository: str
+    number: int
+    me: str
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg to publish, and what makes its text of a size."""
+
+    leg: Leg
+    render: Render
 
 
 class _User(msgspec.Struct, frozen=True):
@@ -42,80 +67,118 @@ class _Comment(msgspec.Struct, frozen=True):
         return self.body or ""
 
 
-def marker(key: str) -> str:
-    """The first line of the comment; ``key`` tells several of them on one pull request apart."""
-    slug = re.sub(r"[^a-z0-9_./]+", "-", key.lower()).strip("-")[:100] or "default"
-    return f"<!-- ci-gpu:comment v1 key={slug} -->"
+class _Write(msgspec.Struct, frozen=True, kw_only=True):
+    """What one publication is about."""
+
+    api: Api
+    place: Place
+    page: Page
+    sections: Sequence[Section]
+
+    @property
+    def comments(self) -> str:
+        return f"/repos/{self.place.repository}/issues/{self.place.number}/comments"
+
+    def comment(self, number: int) -> str:
+        return f"/repos/{self.place.repository}/issues/comments/{number}"
 
 
-def publish(api: Api, *, repository: str, number: int, key: str, render: Render) -> Published:
-    """Create the comment, or bring the one that is there up to date.
+def publish(
+    api: Api,
+    place: Place,
+    page: Page,
+    sections: Sequence[Section],
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> Published:
+    """Create the comment, or bring the legs of ours in it up to date.
 
     Raises:
-        GitHubError: GitHub refused.
+        GitHubError: GitHub refused, or others wrote over it each time.
     """
-    me = _login(api)
-    mine = _ours(api, repository, number, key, me)
-    if mine:
-        return _update(api, repository, number, key, mine[0], render)
-    return _create(api, repository, number, key, me, render)
+    write = _Write(api=api, place=place, page=page, sections=sections)
+    mine, action = _ours(write), "unchanged"
+    if not mine:
+        write, mine = _created(write)
+        action = "created"
+    for attempt in range(TRIES):
+        url, changed = _written(write, mine)
+        if not changed and (attempt or action == "unchanged"):
+            return Published(url=url, action=action)
+        action = "updated" if action == "unchanged" else action
+        pause(SETTLE * (1 + random.random()))  # noqa: S311 - jitter
+        mine = _ours(write) or mine
+    if not _is_told(write, mine):
+        raise _overwritten(write.place)
+    return Published(url=url, action=action)
 
 
-def _login(api: Api) -> str:
-    """Whose comments are ours. A workflow's own token is not a user, and GitHub refuses to say who it is."""
-    try:
-        return api.get("/user", _User).login
-    except GitHubError as error:
-        if error.kind in ("read-only-token", "forbidden", "not-found"):
-            return ACTIONS_LOGIN
-        raise
-
-
-def _ours(api: Api, repository: str, number: int, key: str, me: str) -> list[_Comment]:
+def _ours(write: _Write) -> list[_Comment]:
     """Our comments under that key, oldest first. A stranger can plant the marker, but not write as us."""
-    first = marker(key)
-    comments = api.pages(f"/repos/{repository}/issues/{number}/comments", _Comment)
-    return [each for each in comments if each.text.startswith(first) and each.user and each.user.login == me]
+    first = body.marker(write.page.key)
+    found = {
+        each.id: each
+        for each in write.api.newest_first(write.comments, _Comment)
+        if each.text.startswith(first) and each.user and each.user.login == write.place.me
+    }
+    return [found[number] for number in sorted(found)]
 
 
-def _update(api: Api, repository: str, number: int, key: str, comment: _Comment, render: Render) -> Published:
-    body = _body(key, render, BUDGETS[0])
-    if comment.text.replace("\r\n", "\n").strip() == body.strip():
-        return Published(url=comment.html_url, action="unchanged")
-    path = f"/repos/{repository}/issues/comments/{comment.id}"
+def _created(write: _Write) -> tuple[_Write, list[_Comment]]:
+    """A new comment, beside those that others made meanwhile. Its author is who we are, whatever we took us for."""
+    made = _shrinking(write, (), lambda text: write.api.post(write.comments, {"body": text}, _Comment))
+    if made.user and made.user.login != write.place.me:
+        place = msgspec.structs.replace(write.place, me=made.user.login)
+        write = msgspec.structs.replace(write, place=place)
+    mine = _ours(write)
+    return write, mine if any(each.id == made.id for each in mine) else sorted([*mine, made], key=lambda each: each.id)
+
+
+def _written(write: _Write, mine: Sequence[_Comment]) -> tuple[str, bool]:
+    """The oldest comment as it should be, and all others of ours gone; whether anything had to be done for that."""
+    known = [leg for each in reversed(mine) for leg in body.read(each.text)]
+    oldest, *extra = mine
+    wanted = _body(write, known, BUDGETS[0])
+    if not extra and oldest.text.replace("\r\n", "\n").strip() == wanted.strip():
+        return oldest.html_url, False
     try:
-        changed = _shrinking(lambda text: api.patch(path, {"body": text}, _Comment), key, render)
+        changed = _shrinking(
+            write, known, lambda text: write.api.patch(write.comment(oldest.id), {"body": text}, _Comment)
+        )
     except GitHubError as error:
         if error.kind != "not-found":
             raise
-        changed = _post(api, repository, number, key, render)  # deleted since we looked
-    return Published(url=changed.html_url, action="updated")
+        changed = _shrinking(write, known, lambda text: write.api.post(write.comments, {"body": text}, _Comment))
+    for each in extra:
+        with contextlib.suppress(GitHubError):  # gone already, or not ours to delete: the next run tries again
+            write.api.delete(write.comment(each.id))
+    return changed.html_url, True
 
 
-def _create(api: Api, repository: str, number: int, key: str, me: str, render: Render) -> Published:
-    made = _post(api, repository, number, key, render)
-    others = [each for each in _ours(api, repository, number, key, me) if each.id != made.id]
-    if others and min(each.id for each in others) < made.id:  # another job of this run was faster
-        api.delete(f"/repos/{repository}/issues/comments/{made.id}")
-        return _update(api, repository, number, key, others[0], render)
-    return Published(url=made.html_url, action="created")
-
-
-def _post(api: Api, repository: str, number: int, key: str, render: Render) -> _Comment:
-    path = f"/repos/{repository}/issues/{number}/comments"
-    return _shrinking(lambda text: api.post(path, {"body": text}, _Comment), key, render)
-
-
-def _shrinking(send: Callable[[str], _Comment], key: str, render: Render) -> _Comment:
+def _shrinking(write: _Write, known: Sequence[Leg], send: Callable[[str], _Comment]) -> _Comment:
     for budget in BUDGETS[:-1]:
         try:
-            return send(_body(key, render, budget))
+            return send(_body(write, known, budget))
         except GitHubError as error:
             if error.kind != "invalid":
                 raise
-    return send(_body(key, render, BUDGETS[-1]))
+    return send(_body(write, known, BUDGETS[-1]))
 
 
-def _body(key: str, render: Render, budget: int) -> str:
-    first = marker(key)
-    return f"{first}\n{render(budget - len(first) - 1)}"
+def _body(write: _Write, known: Sequence[Leg], budget: int) -> str:
+    several = legs.merged(known, [each.leg for each in write.sections], write.page.head)
+    return body.write(write.page, several, {each.leg.use: each.render for each in write.sections}, budget)
+
+
+def _is_told(write: _Write, mine: Sequence[_Comment]) -> bool:
+    found = [leg for each in mine for leg in body.read(each.text)]
+    return all(legs.holds(found, each.leg) for each in write.sections if each.leg.commit == write.page.head)
+
+
+def _overwritten(place: Place) -> GitHubError:
+    return GitHubError(
+        f"the comment on pull request {place.number} was written over {TRIES} times",
+        why="many jobs write it at once",
+        remedy="run `ci-gpu comment run.json` later, or once for all of them in a last job",
+        kind="conflict",
+    )

@@ -10,18 +10,24 @@ from typing import Any
 
 import msgspec
 
-from ci_gpu.errors import ConfigError
+from ci_gpu.errors import ConfigError, GitHubError
 from ci_gpu.github.api import Api
 
 MAX_BYTES = 16 << 20
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a comment goes. ``fork``: the token of its own run may only read."""
+    """Where a comment goes. ``fork``: the token of its own run may only read.
+
+    ``run``, ``attempt`` and ``commit`` are those of the run that measured, as GitHub says them.
+    """
 
     repository: str
     number: int
     fork: bool = False
+    run: int = 0
+    attempt: int = 0
+    commit: str = ""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -49,12 +55,27 @@ def pull_request(env: Mapping[str, str], api: Api) -> PullRequest | None:
     if name == "workflow_run":
         return _of_workflow_run(event, repository, api)
     if name == "push":
-        return _of_commit(env.get("GITHUB_SHA", ""), repository, api)
+        return _of_commit(env, repository, api)
     found = event.get("pull_request")
     if not isinstance(found, dict) or not isinstance(found.get("number"), int):
         return None
-    head = (found.get("head") or {}).get("repo") or {}
-    return PullRequest(repository=repository, number=found["number"], fork=head.get("full_name") != repository)
+    head = found.get("head") or {}
+    return PullRequest(
+        repository=repository,
+        number=found["number"],
+        fork=(head.get("repo") or {}).get("full_name") != repository,
+        run=_number(env.get("GITHUB_RUN_ID")),
+        attempt=_number(env.get("GITHUB_RUN_ATTEMPT")),
+        commit=_commit(head.get("sha")),
+    )
+
+
+def head(target: PullRequest, api: Api) -> str:
+    """The newest commit of the pull request; that of the run where GitHub does not say."""
+    try:
+        return _commit(api.get(f"/repos/{target.repository}/pulls/{target.number}", _Pull).head.sha) or target.commit
+    except GitHubError:
+        return target.commit
 
 
 def _of_workflow_run(event: Mapping[str, Any], repository: str, api: Api) -> PullRequest | None:
@@ -67,18 +88,39 @@ def _of_workflow_run(event: Mapping[str, Any], repository: str, api: Api) -> Pul
     query = _quoted(f"{owner}:{branch}")
     for found in api.pages(f"/repos/{repository}/pulls?state=open&head={query}", _Pull):
         if found.head.sha == sha:
-            fork = head.get("full_name") != repository
-            return PullRequest(repository=repository, number=found.number, fork=fork)
+            return PullRequest(
+                repository=repository,
+                number=found.number,
+                fork=head.get("full_name") != repository,
+                run=_number(run.get("id")),
+                attempt=_number(run.get("run_attempt")),
+                commit=_commit(sha),
+            )
     return None
 
 
-def _of_commit(sha: str, repository: str, api: Api) -> PullRequest | None:
+def _of_commit(env: Mapping[str, str], repository: str, api: Api) -> PullRequest | None:
+    sha = env.get("GITHUB_SHA", "")
     if not re.fullmatch(r"[0-9a-f]{40,64}", sha):
         return None
     for found in api.pages(f"/repos/{repository}/commits/{sha}/pulls", _Pull):
         if found.state == "open":
-            return PullRequest(repository=repository, number=found.number)
+            return PullRequest(
+                repository=repository,
+                number=found.number,
+                run=_number(env.get("GITHUB_RUN_ID")),
+                attempt=_number(env.get("GITHUB_RUN_ATTEMPT")),
+                commit=_commit(sha),
+            )
     return None
+
+
+def _number(said: Any) -> int:
+    return int(said) if re.fullmatch("[0-9]{1,15}", str(said)) else 0
+
+
+def _commit(said: Any) -> str:
+    return said if isinstance(said, str) and re.fullmatch("[0-9a-f]{7,64}", said) else ""
 
 
 def _quoted(text: str) -> str:

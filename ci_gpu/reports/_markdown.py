@@ -21,13 +21,13 @@ def code(text: str, limit: int = CELL) -> str:
     """One line as a code span that nothing can leave, in a table too; ``–`` if it is empty."""
     # A pipe ends a table cell even inside a code span, and renderers disagree on how to escape one.
     shown = _text.line(text, limit).replace("`", "'").replace("|", "│")
-    return f"`{_defused(shown)}`" if shown else "–"
+    return f"`{defused(shown)}`" if shown else "–"
 
 
 def fence(text: str, limit: int = _text.BLOCK) -> str:
     """The end of a log as a code block."""
     shown = _text.tail(text, limit).replace("```", "'''").replace("~~~", "---")
-    return f"```text\n{_defused(shown)}\n```"
+    return f"```text\n{defused(shown)}\n```"
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -43,6 +43,6 @@ def details(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
-def _defused(text: str) -> str:
+def defused(text: str) -> str:
     """Whoever searches the raw text for a sticky comment's marker must not find a forged one."""
     return text.replace("<!--", "<! --")

@@ -18,6 +18,7 @@ from tests.git_data import GitData
 
 REPOSITORY = "octo-org/octo-repo"
 COMMENTS = re.compile(rf"/repos/{REPOSITORY}/issues/(\d+)/comments")
+PULL = re.compile(rf"/repos/{REPOSITORY}/pulls/\d+")
 COMMENT = re.compile(rf"/repos/{REPOSITORY}/issues/comments/(\d+)")
 BOT = "github-actions[bot]"
 REFUSED = (
@@ -30,12 +31,14 @@ NOT_FOUND = 404, {"message": "Not Found", "documentation_url": "https://docs.git
 class GitHub:
     """The state. ``read_only`` is the token of a pull request from a fork; ``calls`` is every method and path.
 
-    ``pulls`` are the open pull requests of whatever head is asked for; ``queries`` are those that were asked.
+    ``pull`` is what is said of each pull request; ``pulls`` are the open ones of whatever head is asked for;
+    ``queries`` are those that were asked.
     """
 
     def __init__(self, example: dict[str, Any]) -> None:
         self._example = example
         self.pulls: list[dict[str, Any]] = []
+        self.pull: dict[str, Any] = {}
         self.queries: list[str] = []
         self.comments: dict[int, list[dict[str, Any]]] = {}
         self.calls: list[str] = []
@@ -63,9 +66,18 @@ class GitHub:
             return 201, self.add(int(match[1]), body["body"])
         if (match := COMMENT.fullmatch(path)) and method == "PATCH":
             return self._edit(int(match[1]), body["body"])
+        if match := PULL.fullmatch(path):
+            return (200, self.pull) if self.pull else NOT_FOUND
+        if (match := COMMENT.fullmatch(path)) and method == "DELETE":
+            return self._delete(int(match[1]))
         if (found := self.git.answer(method, f"{path}?{query}", body)) is not None:
             return found
         return (200, self.pulls) if path == f"/repos/{REPOSITORY}/pulls" else NOT_FOUND
+
+    def _delete(self, identity: int) -> tuple[int, Any]:
+        for several in self.comments.values():
+            several[:] = [one for one in several if one["id"] != identity]
+        return 204, None
 
     def _edit(self, identity: int, body: str) -> tuple[int, Any]:
         for comment in (one for several in self.comments.values() for one in several):
@@ -89,14 +101,15 @@ def serve(example: dict[str, Any]) -> Iterator[GitHub]:
             path, _, query = self.path.partition("?")
             state.queries.append(query)
             status, document = state.answer(self.command, path, body, query)
-            data = json.dumps(document).encode()
+            data = b"" if status == 204 else json.dumps(document).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
+            if data:
+                self.send_header("Content-Type", "application/json; charset=utf-8")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_PATCH = do_GET  # noqa: N815 - the names that http.server asks for
+        do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server asks for
 
         def log_message(self, *_: object) -> None:
             """Silence; `calls` has it all."""

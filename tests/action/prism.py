@@ -28,6 +28,7 @@ PATHS = (
     "/repos/{owner}/{repo}/issues/{issue_number}/comments",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}",
     "/repos/{owner}/{repo}/pulls",
+    "/repos/{owner}/{repo}/pulls/{pull_number}",
     "/repos/{owner}/{repo}/commits/{commit_sha}/pulls",
     "/repos/{owner}/{repo}/git/ref/{ref}",
     "/repos/{owner}/{repo}/git/refs",
@@ -63,12 +64,21 @@ def pull_request(description: dict[str, Any], number: int, sha: str) -> dict[str
     return dict(found)
 
 
+def one_pull_request(description: dict[str, Any], sha: str) -> dict[str, Any]:
+    """GitHub's own example of what it says of one, with another head."""
+    found = copy.deepcopy(description["components"]["examples"]["pull-request"]["value"])
+    found["head"]["sha"] = sha
+    found["requested_teams"] = []
+    return dict(found)
+
+
 @contextmanager
 def github(folder: Path) -> Iterator[GitHub]:
     """The stub behind the description: its `url` is where GitHub is asked."""
     known = description()
     with serve(example(known)) as state, proxy(known, state.url, folder) as url:
         state.url = url
+        state.pull = one_pull_request(known, "1" * 40)
         yield state
 
 

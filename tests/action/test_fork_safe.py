@@ -53,8 +53,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     def comment(self, run_json: str) -> subprocess.CompletedProcess[str]:
         """The last step, with this file as the downloaded report."""
-        (self.folder / "report").mkdir()
-        (self.folder / "report/run.json").write_text(run_json)
+        (self.folder / "report/ci-gpu-report").mkdir(parents=True)
+        (self.folder / "report/ci-gpu-report/run.json").write_text(run_json)
         (self.folder / "venv/bin").mkdir(parents=True)
         (self.folder / "venv/bin/ci-gpu").symlink_to(program("ci-gpu"))
         (self.folder / "event.json").write_text(json.dumps(EVENT))

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from ci_gpu.errors import ConfigError
-from ci_gpu.github.event import PullRequest, pull_request
+from ci_gpu.github.event import PullRequest, head, pull_request
 from tests.github.scripted import Answer, github
 
 SHA = "a" * 40
 RUN = {
     "event": "pull_request",
     "head_sha": SHA,
+    "id": 12,
+    "run_attempt": 3,
     "head_branch": "new image&state=closed",
     "head_repository": {"full_name": "stranger/repo", "owner": {"login": "stranger"}},
     "pull_requests": [{"number": 666}],
@@ -37,10 +39,10 @@ def found(tmp_path: Path, name: str, event: Any, pulls: Any = (), **env: str) ->
 
 @pytest.mark.parametrize(("head", "fork"), [("org/repo", False), ("stranger/repo", True), (None, True)])
 def test_a_pull_request_names_itself(tmp_path: Path, head: str | None, fork: bool) -> None:
-    event = {"pull_request": {"number": 7, "head": {"repo": {"full_name": head} if head else None}}}
-    target, asked = found(tmp_path, "pull_request", event)
+    event = {"pull_request": {"number": 7, "head": {"sha": SHA, "repo": {"full_name": head} if head else None}}}
+    target, asked = found(tmp_path, "pull_request", event, GITHUB_RUN_ID="12", GITHUB_RUN_ATTEMPT="x")
 
-    assert target == PullRequest(repository="org/repo", number=7, fork=fork)
+    assert target == PullRequest(repository="org/repo", number=7, fork=fork, run=12, commit=SHA)
     assert asked == []
 
 
@@ -48,7 +50,7 @@ def test_a_push_is_looked_up_by_its_commit(tmp_path: Path) -> None:
     pulls = [pull(3, state="closed"), pull(4)]
     target, asked = found(tmp_path, "push", {}, pulls, GITHUB_SHA=SHA)
 
-    assert target == PullRequest(repository="org/repo", number=4)
+    assert target == PullRequest(repository="org/repo", number=4, commit=SHA)
     assert asked == [f"/repos/org/repo/commits/{SHA}/pulls?per_page=100"]
 
 
@@ -56,7 +58,7 @@ def test_a_second_workflow_finds_the_pull_request_by_its_head_and_believes_no_nu
     pulls = [pull(8, sha="b" * 40), pull(9)]
     target, asked = found(tmp_path, "workflow_run", {"workflow_run": RUN}, pulls)
 
-    assert target == PullRequest(repository="org/repo", number=9, fork=True)
+    assert target == PullRequest(repository="org/repo", number=9, fork=True, run=12, attempt=3, commit=SHA)
     assert asked == ["/repos/org/repo/pulls?state=open&head=stranger%3Anew%20image%26state%3Dclosed&per_page=100"]
 
 
@@ -90,3 +92,17 @@ def test_a_repository_that_is_none_is_never_asked_for(tmp_path: Path) -> None:
 def test_an_event_that_is_none_is_a_mistake(tmp_path: Path, event: str) -> None:
     with pytest.raises(ConfigError):
         found(tmp_path, "pull_request", event)
+
+
+@pytest.mark.parametrize(
+    ("answer", "commit"),
+    [
+        (Answer(200, pull(7, sha="c" * 40)), "c" * 40),
+        (Answer(403, {"message": "Resource not accessible by integration"}), SHA),
+        (Answer(200, pull(7, sha="main; rm -rf /")), SHA),
+    ],
+)
+def test_the_newest_commit_is_what_github_says_it_is_now(answer: Answer, commit: str) -> None:
+    with github(lambda asked: answer) as server:
+        assert head(PullRequest(repository="org/repo", number=7, commit=SHA), server.api()) == commit
+        assert server.paths() == ["GET /repos/org/repo/pulls/7"]
