@@ -49,8 +49,9 @@ REPORT = Weight(64 << 20, 200_000, 1_500_000)
 TEXTS = 3
 """How often a result's own words can stand in a report: in the result, and in what is concluded from it."""
 
-PER_METRIC = 3_000
-"""Bytes of what is concluded of one metric, beside its name and its unit."""
+PER_METRIC = 4_500
+"""Bytes that what is concluded of one metric may take, beside its name and its unit: fewer than the 10,000 metrics that
+a comparison is read with can be paid for."""
 
 _STEP = 1 << 20
 

@@ -163,6 +163,9 @@ class MetricRule(msgspec.Struct, frozen=True, kw_only=True):
     gate: bool = True  # False: measured and shown, and never blocks
 
 
+MAX_SECONDS, MAX_CLOCK = 1e6, 1e6
+"""Of a call of the control, and MHz of a clock: what is more was not measured."""
+
 MAX_RULES, MAX_PATTERN = 250, 200
 """Rules of a policy, and characters of one's pattern: each is held against every metric, and a file may be foreign."""
 

@@ -14,6 +14,7 @@ import msgspec
 from ci_gpu import budget, layout
 from ci_gpu.budget import Budget
 from ci_gpu.errors import ImageError
+from ci_gpu.model import MAX_CLOCK
 from ci_gpu.payload.cuda_errors import CAUSES
 from ci_gpu.payload.telemetry import REASONS, VIOLATIONS
 from ci_gpu.payload.wire import (
@@ -41,7 +42,7 @@ LOG_BYTES = 64 << 10
 """The tail of the image's own output that is kept, as it stands in the report: one character can take twelve."""
 
 MAX_TEXT = 200_000  # characters in any one text of an event; the payload itself stays far below
-MAX_TELEMETRY = 2**63  # of any one number that a GPU tells
+MAX_TELEMETRY = 2**63  # of any one number that a GPU tells, but its clocks
 MAX_ITEMS = 100_000  # items in any one list
 
 
@@ -61,7 +62,7 @@ class Transcript:
         spending: Budget | None = None,
         looks: int = budget.LOOKS,
     ) -> None:
-        self._nonce, self._promised, self._watched, self._looks = nonce, promised, watched, looks
+        self._nonce, self._promised, self._watched, self._looks = nonce, dict.fromkeys(promised), watched, looks
         self._budget = spending or Budget()
         self._log: deque[str] = deque()
         self._log_size = 0
@@ -123,7 +124,8 @@ class Transcript:
                 self._expect(self.environment is None, "a second environment")
                 self.environment = event
             case Started():
-                self._expect(not self.open_check and event.check in self.remaining, "a check that was not asked for")
+                left = event.check in self._promised and event.check not in self.results
+                self._expect(not self.open_check and left, "a check that was not asked for")
                 self.open_check = event.check
             case Finished(result=result):
                 self._expect(result.check == self.open_check, "a result of a check that was not open")
@@ -219,6 +221,9 @@ def _is_telemetry(telemetry: Telemetry) -> bool:
         return False
     counts = (*telemetry.violations.values(), telemetry.ecc_errors, telemetry.foreign_processes)
     seen = (value for state in telemetry.states for value in dataclasses.astuple(state))
+    clocks = (clock for state in telemetry.states for clock in (state.sm_mhz, state.memory_mhz))
+    if not all(clock is None or 0 <= clock <= MAX_CLOCK for clock in clocks):
+        return False
     return all(value is None or 0 <= value <= MAX_TELEMETRY for value in (*counts, *seen))
 
 

@@ -22,7 +22,7 @@ from ci_gpu.compare import compare, unclear
 from ci_gpu.compare.judged import judged
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.compare.readings import of_the_image
-from ci_gpu.model import Block, Failure, ImageReport, Policy, Trial
+from ci_gpu.model import MAX_SECONDS, Block, Failure, ImageReport, Policy, Trial
 from ci_gpu.payload.control import CODE, COMPILED
 from ci_gpu.payload.cuda_errors import CAUSES, RUNNER
 from ci_gpu.payload.timing import SLOWDOWN
@@ -247,7 +247,8 @@ def _compiled(results: Iterable[CheckResult]) -> bool:
 
 def _seconds(results: Iterable[CheckResult]) -> tuple[float, ...]:
     metrics: list[Metric] = [metric for result in results for metric in result.metrics]
-    return tuple(sample / 1000 for metric in metrics for sample in metric.samples if sample)
+    samples = (sample / 1000 for metric in metrics for sample in metric.samples if sample)
+    return tuple(seconds for seconds in samples if 0 <= seconds <= MAX_SECONDS)
 
 
 class _Quiet:

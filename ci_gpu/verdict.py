@@ -36,6 +36,7 @@ Of a comparison the base only has to be measurable: what it fails, it failed bef
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from statistics import median
 
@@ -257,13 +258,13 @@ def _of_metric(trial: Trial, metric: Comparison) -> Reason:
 def _missing_results(image: ImageReport) -> Iterator[Reason]:
     if not image.planned:
         yield _reason(image.name, "nothing-checked", "", "no check was promised for this image")
-    have = [result.check for result in image.results]
+    have = Counter(result.check for result in image.results)
     for check in image.planned:
-        if have.count(check) != 1:
-            yield _reason(image.name, "missing", check, f"{have.count(check)} results came of it instead of one")
-    for check in dict.fromkeys(have):
-        if check not in image.planned:
-            yield _reason(image.name, "foreign", check, "there is a result that nobody asked for", exit_code=4)
+        if have[check] != 1:
+            yield _reason(image.name, "missing", check, f"{have[check]} results came of it instead of one")
+    planned = set(image.planned)
+    for check in (check for check in have if check not in planned):
+        yield _reason(image.name, "foreign", check, "there is a result that nobody asked for", exit_code=4)
 
 
 def _bad_results(image: ImageReport) -> Iterator[Reason]:
@@ -333,8 +334,10 @@ def _is_cpu_build(image: ImageReport) -> bool:
 
 
 def _empty_families(report: RunReport, image: ImageReport) -> Iterator[Reason]:
-    for family in dict.fromkeys(check.partition(".")[0] for check in image.planned):
-        results = [result for result in image.results if result.check.partition(".")[0] == family]
+    families: dict[str, list[CheckResult]] = {check.partition(".")[0]: [] for check in image.planned}
+    for result in image.results:
+        families.get(result.check.partition(".")[0], []).append(result)
+    for family, results in families.items():
         if results and all(result.outcome == SKIPPED for result in results) and not _is_excused(report, results):
             why = results[0].message
             yield _reason(image.name, "all-skipped", family, f"every check of this family was skipped: {why}")

@@ -71,6 +71,11 @@ def answered(result: CheckResult) -> CheckResult:
     return hear(HELLO, ENVIRONMENT, Started("a.c0"), Finished(result)).results["a.c0"]
 
 
+def watched(clock: int) -> Watched:
+    """What an image says of its GPU."""
+    return Watched((Telemetry("GPU-1", (GpuState(0.0, clock),)),))
+
+
 def refusal(*events: Event, **more: Any) -> ImageError:
     with pytest.raises(ImageError) as caught:
         hear(*events, **more)

@@ -50,6 +50,9 @@ CONTROL_ALPHA, CONTROL_SHIFT = 0.01, 0.005
 """A control that moved by so much, by so rare a chance, spoils the whole comparison. On a noisy machine it moves more
 by chance alone: the metrics' own intervals tell of that."""
 
+KINDS = 3
+"""Of the ways in which one image measured one metric, how many are told."""
+
 Chances = dict[str, tuple[float, float]]
 """Adjusted one-sided p-values of a metric: worse, better."""
 
@@ -179,8 +182,14 @@ def _alone(reading: Reading, arms: frozenset[str]) -> dict[str, Any] | None:
 
 
 def _difference(reading: Reading) -> str:
-    base, head = (" and ".join(map(_kind, arm.kinds)) for arm in (reading.base, reading.head))
+    base, head = (_listed(arm.kinds) for arm in (reading.base, reading.head))
     return f"the base measured {base}, the head {head}"
+
+
+def _listed(kinds: Sequence[Kind]) -> str:
+    """An image may measure under one name in another way each time."""
+    more = (f"{len(kinds) - KINDS} more",) if len(kinds) > KINDS else ()
+    return " and ".join((*map(_kind, kinds[:KINDS]), *more))
 
 
 def _kind(kind: Kind) -> str:

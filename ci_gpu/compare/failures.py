@@ -166,14 +166,23 @@ def lost(blocks: Sequence[Block]) -> dict[str, str]:
     A skip counts only where the same image made the check in another container.
     """
     valid = [block for block in blocks if not block.invalid]
-    counts = failed(valid)
     reasons: dict[str, list[str]] = {}
-    for one in counts:
+    for one in _together(failed(valid)):
         which = "it" if one.result.kind == IMPOSSIBLE else "its check"
         reasons.setdefault(one.result.check, []).append(f"{which} {one.told}")
     for check, text in (found for arm in (HEAD, BASE) for found in _skipped(valid, arm)):
         reasons.setdefault(check, []).append(text)
     return {check: " and ".join(texts) for check, texts in reasons.items()}
+
+
+def _together(ways: Iterable[Failed]) -> tuple[Failed, ...]:
+    """One for all ways in which a check had one outcome in one arm: an image may fail in another way each time."""
+    found: dict[tuple[str, str, str], Failed] = {}
+    for one in ways:
+        key = one.arm, one.result.check, one.result.outcome
+        times = one.times + (found[key].times if key in found else 0)
+        found[key] = msgspec.structs.replace(found.get(key, one), times=times)
+    return tuple(found.values())
 
 
 def _skipped(blocks: Sequence[Block], arm: str) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -13,6 +13,10 @@ from ci_gpu.payload.wire import Metric
 
 FLOOR = math.sqrt(2) * 0.001
 """Least standard deviation of a pair's log-ratio: clocks tick, so no series of pairs is as equal as it may look."""
+
+
+Link = tuple[float | None, float | None]
+"""A change and its standard error."""
 
 
 class ArmMedians(msgspec.Struct, frozen=True):
@@ -42,13 +46,16 @@ def of_arm(blocks: Iterable[Block], arm: str) -> dict[str, ArmMedians]:
     return {name: medians for name, medians in found.items() if medians.values}
 
 
-def link(blocks: Iterable[Block], metric: str) -> tuple[float | None, float | None]:
+def links(base: Mapping[str, ArmMedians], head: Mapping[str, ArmMedians]) -> dict[str, Link]:
+    """Of each metric of the head's, by its id."""
+    return {name: _link(base.get(name), arm) for name, arm in head.items()}
+
+
+def _link(base: ArmMedians | None, head: ArmMedians | None) -> Link:
     """Natural logarithm of head over base over the complete pairs, and its standard error; None where none is.
 
     With one pair there is a change and no error. An exact metric has none either way: its error is 0.
     """
-    blocks = tuple(blocks)
-    base, head = of_arm(blocks, "base").get(metric), of_arm(blocks, "head").get(metric)
     if base is None or head is None or _identity(base.metric) != _identity(head.metric):
         return None, None
     pairs = [(base.values[pair], head.values[pair]) for pair in sorted(base.values.keys() & head.values.keys())]

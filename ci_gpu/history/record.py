@@ -282,9 +282,11 @@ def _of_image(image: ImageReport, key: SeriesKey) -> Iterator[Measurement]:
 def _of_trial(trial: Trial, arm: str, image: str, key: SeriesKey) -> Iterator[Measurement]:
     """The metrics of one arm; the head's carry the link to the base's."""
     judged = {comparison.metric: comparison for comparison in trial.metrics}
-    for name, arm_medians in medians.of_arm(trial.blocks, arm).items():
+    measured = medians.of_arm(trial.blocks, arm)
+    links = medians.links(medians.of_arm(trial.blocks, "base"), measured) if arm == "head" else {}
+    for name, arm_medians in measured.items():
         found = judged.get(name) if arm == "head" else None
-        change, error = medians.link(trial.blocks, name) if arm == "head" else (None, None)
+        change, error = links.get(name, (None, None))
         verdict, reason = (found.verdict, found.reason) if found else ("", "")
         values = tuple(arm_medians.values.values())
         yield Measurement(

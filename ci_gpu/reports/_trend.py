@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from ci_gpu.model import UNCHANGED, Comparison, Point, Series
 from ci_gpu.reports import _trial, _words
@@ -16,8 +17,11 @@ CHARTS, FEWEST, MOST = 3, 3, 12
 def charts(metrics: Sequence[Comparison], series: Sequence[Series]) -> list[str]:
     """A chart for each of the first metrics that changed and have a history, this run's value last."""
     changed = [one for one in _trial.ordered(metrics) if _trial.verdict(one) != UNCHANGED and one.head is not None]
-    drawn = [_chart(one, known) for one in changed for known in series if known.key.metric == one.metric]
-    return [chart for chart in drawn if chart][:CHARTS]
+    known: dict[str, list[Series]] = {}
+    for each in series:
+        known.setdefault(each.key.metric, []).append(each)
+    drawn = (_chart(one, each) for one in changed for each in known.get(one.metric, ()))
+    return list(islice(filter(None, drawn), CHARTS))
 
 
 def _chart(one: Comparison, known: Series) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable
 
 from ci_gpu.errors import ConfigError
@@ -81,7 +82,8 @@ def because(reason: Reason, report: RunReport) -> str:
     if not reason.dependents:
         return ""
     results = [result for image in report.images if image.name == reason.image for result in image.results]
-    untried = sum(is_not_made(result) and result.check in reason.dependents for result in results)
+    dependents = set(reason.dependents)
+    untried = sum(is_not_made(result) and result.check in dependents for result in results)
     ended = len(reason.dependents) - untried
     told = [f"{plural(untried, 'check')} that could not be made because of it"] if untried else []
     told += [f"{plural(ended, 'check')} that ended for the same cause"] if ended else []
@@ -190,10 +192,8 @@ def seconds(value: float) -> str:
 def gpu_names(image: ImageReport, report: RunReport) -> str:
     """``2 × NVIDIA H100 80GB HBM3``, as the image sees them, else as the host does."""
     gpus = (image.environment.gpus if image.environment else ()) or report.host.gpus
-    names = [gpu.name for gpu in gpus if gpu.name]
-    return ", ".join(
-        f"{names.count(name)} × {name}" if names.count(name) > 1 else name for name in dict.fromkeys(names)
-    )
+    names = Counter(gpu.name for gpu in gpus if gpu.name)
+    return ", ".join(f"{number} × {name}" if number > 1 else name for name, number in names.items())
 
 
 def handed_over(image: ImageReport) -> str:
