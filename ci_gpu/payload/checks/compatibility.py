@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Iterable
+import sys
+from typing import Any, Dict, Iterable, List, Tuple
 
-from .. import archs, cuda_errors, drivers, probe, tags
+from .. import archs, cuda_errors, drivers, extensions, probe, tags
 from ..every_gpu import on_every_gpu
 from ..needs import needs_gpu, without_gpu
 from ..wire import Environment, Fact, Fail, NeedsGpu, Note, NotHere, Skip
+
+_MOST_TOLD = 40
+"""Packages, objects or lacks that are named one by one."""
 
 
 @without_gpu
@@ -40,6 +44,23 @@ def check_architectures(device: str) -> Iterable[Any]:
     if not found.gpus:
         raise NeedsGpu("needs a GPU to compare the build with; none is visible")
     yield from _coverage(found)
+
+
+def check_extensions(device: str) -> Iterable[Any]:
+    """Each package with GPU code of its own has some that every GPU runs: machine code, or PTX to compile for it."""
+    found = probe.environment()
+    natives, more = extensions.installed(sys.path)
+    yield from _carried(natives, found)
+    if more:
+        yield Note(f"only the first {extensions.MOST_NAMES} names in the folders of packages were looked at")
+    named = {native.name for native in natives if native.archs}
+    if not named:
+        raise NotHere("no package that is installed has GPU code of its own")
+    if not found.gpus:
+        raise NeedsGpu("needs a GPU to compare the packages with; none is visible")
+    yield from _runs(natives, found)
+    if all(extensions.is_torch(name) or extensions.is_library(name) for name in named):
+        raise NotHere("no package but torch and NVIDIA's libraries has GPU code of its own")
 
 
 @without_gpu
@@ -155,6 +176,55 @@ def _coverage(found: Environment) -> Iterable[Any]:
         )
     if archs.PTX in states.values():
         yield Note("PTX is compiled at the first call: a slow start, and a driver as new as the image's CUDA is needed")
+
+
+def _carried(natives: Tuple[extensions.Native, ...], found: Environment) -> Iterable[Any]:
+    """What there is, whatever the GPU is: architectures by package, and what could not be read."""
+    groups: Dict[str, List[extensions.Native]] = {}
+    for native in natives:
+        groups.setdefault(native.name or native.path, []).append(native)
+    built = {name: " ".join(extensions.carried(group)) for name, group in groups.items()}
+    for name in [name for name in groups if built[name]][:_MOST_TOLD]:
+        promised = " ".join(found.arch_list) if extensions.is_torch(name) else ""
+        yield Fact(name, built[name], promised and f"{promised} by torch's own list")
+    yield Fact("packages with GPU code", sum(map(bool, built.values())))
+    yield Fact("made for torch or CUDA, without", ", ".join([name for name in groups if not built[name]][:_MOST_TOLD]))
+    unread = [native for native in natives if native.error]
+    yield from (Note(f"{one.path} could not be read to its end: it {one.error}") for one in unread[:_MOST_TOLD])
+
+
+def _runs(natives: Tuple[extensions.Native, ...], found: Environment) -> Iterable[Any]:
+    """What each model of the GPUs can run of each package."""
+    wrong: Dict[str, str] = {}
+    notes: List[Note] = []
+    for gpu in {(gpu.name, gpu.capability): gpu for gpu in found.gpus}.values():
+        model = f"{gpu.name} ({gpu.capability})"
+        for package in extensions.judged(natives, gpu.capability, found.torch_cuda):
+            if package.state == archs.NONE and not extensions.is_library(package.name):
+                wrong[f"{_lacks(package)} {model}"] = gpu.capability
+            elif package.without:
+                notes.append(Note(f"{_lacks(package)} {model}: whatever calls it fails there"))
+            elif package.state == archs.PTX:
+                notes.append(
+                    Note(f"{package.name} has only PTX for {model}: compiled at the first call, if the driver can")
+                )
+    yield from notes[:_MOST_TOLD]
+    if wrong:
+        rest = f"; and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
+        lacking = " ".join(sorted(set(wrong.values())))
+        raise Fail(
+            "; ".join(list(wrong)[:_MOST_TOLD]) + rest,
+            f"build it with TORCH_CUDA_ARCH_LIST='{lacking}', install a wheel that has it, or remove it",
+            cause="no-kernel-image",
+        )
+
+
+def _lacks(package: extensions.Judged) -> str:
+    """The first of its objects that has nothing for a GPU, and what that has."""
+    first, more = package.without[0], len(package.without) - 1
+    also = f" and {more} more of its objects" if more else ""
+    named = f"{package.name}: " if package.name != first.path else ""
+    return f"{named}{first.path}{also} has {' '.join(extensions.carried(package.without))}, and nothing for"
 
 
 def _majors(library: str) -> set[str]:
