@@ -85,3 +85,10 @@ def test_the_leg_of_a_matrix_is_kept_in_one_order(text: str, kept: str) -> None:
 
 def test_outside_of_a_workflow_there_is_none() -> None:
     assert origin.of({}) == origin.Origin()
+
+
+def test_the_action_hands_over_the_leg_of_the_matrix() -> None:
+    """The runner lets a step of a composite action read ``matrix``: ``step-env`` in its action_yaml.json."""
+    from tests.action.runner import ACTION
+
+    assert ACTION["runs"]["steps"][2]["env"]["CI_GPU_MATRIX"] == "${{ toJSON(matrix) }}"

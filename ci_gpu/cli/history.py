@@ -121,7 +121,9 @@ def show(metric: str, url: str, file: Path | None, **given: Any) -> int:
 @history.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_STORE
-@click.option("--salt", metavar="TEXT", envvar="CI_GPU_HISTORY_SALT", help="Of the hashes.  [default: the repository]")
+@click.option(
+    "--salt", metavar="TEXT", envvar="CI_GPU_HISTORY_SALT", help="Of the hashes.  [default: the repository of the run]"
+)
 @click.option("--pull", metavar="N", type=click.IntRange(0), default=0, help="They belong to this pull request.")
 def import_(files: tuple[Path, ...], url: str, salt: str | None, pull: int) -> int:
     """Add run.json reports, exported records, a data.js of github-action-benchmark, or pytest-benchmark's JSON.
@@ -130,8 +132,7 @@ def import_(files: tuple[Path, ...], url: str, salt: str | None, pull: int) -> i
     """
     from ci_gpu.history import reading
 
-    salt = salt if salt is not None else os.environ.get("GITHUB_REPOSITORY", "")
-    where: dict[str, Any] = {"salt": salt, "env": os.environ, "pull": pull, "tell": console.say}
+    where: dict[str, Any] = {"salt": salt or "", "env": os.environ, "pull": pull, "tell": console.say}
     read = [(file, list(reading.records(_read(file), file.name, **where))) for file in files]
     with _open(url) as store:
         for file, found in read:

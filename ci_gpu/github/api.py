@@ -223,14 +223,14 @@ _REFUSALS = tuple(
             "",
             "github-rate-limited",
             "too many requests with this token, for longer than we may wait",
-            "run `ci-gpu comment run.json` later",
+            "run `ci-gpu comment run.json` in a later job of the workflow",
         ),
         (
             (403,),
             "rate limit",
             "github-rate-limited",
             "too many requests with this token, for longer than we may wait",
-            "run `ci-gpu comment run.json` later",
+            "run `ci-gpu comment run.json` in a later job of the workflow",
         ),
         (
             (403,),

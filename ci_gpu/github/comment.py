@@ -179,6 +179,6 @@ def _overwritten(place: Place) -> GitHubError:
     return GitHubError(
         f"the comment on pull request {place.number} was written over {TRIES} times",
         why="many jobs write it at once",
-        remedy="run `ci-gpu comment run.json` later, or once for all of them in a last job",
+        remedy="run `ci-gpu comment run.json` once for all of them, in a later job of the workflow",
         kind="conflict",
     )

@@ -87,6 +87,7 @@ class Branch:
     ) -> None:
         self._api = Api(token, url, total=total, sleep=pause)
         self._git, self._name = f"/repos/{repository}/git", name
+        self._url = f"git:{repository}#{name}"  # as --store names it
         self._ref = quote(f"heads/{name}", safe="")  # one part of a path, as GitHub's own clients send it
         self._pause = pause
 
@@ -206,7 +207,7 @@ class Branch:
                 return once()
             except GitHubError as error:
                 if error.kind not in _AGAIN or attempt == TRIES:
-                    raise _explained(error) from error
+                    raise _explained(error, self._url) from error
             self._pause(random.uniform(0.2, 1.0) * min(LONGEST, 2.0 ** (attempt - 1)))  # noqa: S311 - jitter
         raise AssertionError("the last try returns or raises")
 
@@ -215,7 +216,7 @@ def _entry(path: str, blob: str | None) -> dict[str, Any]:
     return {"path": path, "mode": "100644", "type": "blob", "sha": blob}
 
 
-def _explained(error: GitHubError) -> GitHubError:
+def _explained(error: GitHubError, url: str) -> GitHubError:
     """The same refusal, with what helps a history rather than a comment."""
     if error.kind in _REFUSED:
         remedy = "give the job permissions: contents: write; pull requests from forks cannot have it"
@@ -225,7 +226,7 @@ def _explained(error: GitHubError) -> GitHubError:
         return GitHubError(error.what, why=error.why, remedy=remedy, kind=error.kind)
     if error.kind in (*_AGAIN, "github-rate-limited", "github-too-slow"):
         why = f"others were faster {TRIES} times" if error.kind == "conflict" else error.why
-        remedy = "write it later: ci-gpu history import run.json"
+        remedy = f"write it later: ci-gpu history import run.json --store {url}"
         return GitHubError(error.what, why=why, remedy=remedy, kind=error.kind)
     return error
 

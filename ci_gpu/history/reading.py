@@ -35,9 +35,9 @@ def records(
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     if github_action_benchmark.fits(data):
-        return github_action_benchmark.read(data, source, salt)
+        return github_action_benchmark.read(data, source, salt or env.get("GITHUB_REPOSITORY", ""))
     if pytest_benchmark.fits(data):
-        return pytest_benchmark.read(data, source, salt)
+        return pytest_benchmark.read(data, source, salt or env.get("GITHUB_REPOSITORY", ""))
     if b'"measurements"' in data.partition(b"\n")[0] or data[:2] == b"\x1f\x8b":
         return ndjson.unpack(data, source) if data[:2] == b"\x1f\x8b" else ndjson.lines(data, source)
     if b'"schema"' in data:
@@ -52,4 +52,8 @@ def records(
 def of_run(summary: Summary, *, salt: str, env: Mapping[str, str], pull: int = 0) -> Record:
     """The record of a run: of the job that its report names, else of the one that this environment is."""
     made = summary.report.origin if summary.report.origin != Origin() else origin.of(env)
-    return record(summary, msgspec.structs.replace(made, pull=pull) if pull else made, salt=salt)
+    return record(
+        summary,
+        msgspec.structs.replace(made, pull=pull) if pull else made,
+        salt=salt or made.repository or env.get("GITHUB_REPOSITORY", ""),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from ci_gpu import origin
 from ci_gpu.cli import cli
 from ci_gpu.errors import ConfigError
-from ci_gpu.history import document, keeping, stores
+from ci_gpu.history import branch, document, keeping, stores
 from ci_gpu.history.series import Filter, gather
 from ci_gpu.history.stores.git import Git
 from ci_gpu.model import Summary
@@ -83,13 +84,36 @@ def test_the_remedy_that_is_printed_puts_a_run_where_it_belongs(tmp_path: Path) 
     keeping.keep(summary, f"sqlite:///{tmp_path}/run.db", env)
     (tmp_path / "run.json").write_text(json_report.render(summary))
     url = f"sqlite:///{tmp_path}/import.db"
-    salt = {"CI_GPU_HISTORY_SALT": "octo-org/octo-repo", "GITHUB_EVENT_NAME": "", "GITHUB_RUN_ID": ""}
-    done = CliRunner().invoke(cli, ["history", "import", str(tmp_path / "run.json"), "--store", url], env=salt)
+    done = CliRunner().invoke(cli, ["history", "import", str(tmp_path / "run.json"), "--store", url])
 
     assert done.exit_code == 0, done.output
     assert kept(url) == kept(f"sqlite:///{tmp_path}/run.db")
     assert runs(url, Filter()) == set()
     assert runs(url, Filter(apart="merge_group")) == {"1"}
+
+
+def test_the_remedy_is_a_command_that_does_it(
+    tmp_path: Path, github: git_data.Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Carried out as it is printed, elsewhere: without a workflow, and without another --store or --salt."""
+    summary, env = measured(tmp_path, 1, GITHUB_EVENT_NAME="schedule", GITHUB_REF_NAME="main")
+    env |= {"GITHUB_TOKEN": "t", "GITHUB_API_URL": github.url}
+    monkeypatch.setattr(branch, "TRIES", 1)
+    github.fault = lambda method, path, number: (
+        git_data.Fault(409, {"message": "Conflict"}) if method == "PATCH" else None
+    )
+    with closing(stores.open_store("git#other", {**env, "GITHUB_REPOSITORY": git_data.REPOSITORY})) as store:
+        store.add(records.record(1))
+    _, said = keeping.keep(summary, "git#other", env)
+    github.fault = lambda method, path, number: None
+    (tmp_path / "run.json").write_text(json_report.render(summary))
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(said.rpartition("ci-gpu ")[2].rstrip(")"))
+    done = CliRunner().invoke(cli, words, env={"GITHUB_TOKEN": "t", "GITHUB_API_URL": github.url})
+
+    assert done.exit_code == 0, done.output
+    with closing(stores.open_store("git#other", env)) as store:
+        assert keeping.of_this_run(summary, env) in list(store.records())
 
 
 @pytest.mark.attack
