@@ -5,15 +5,25 @@ How it hands them over is tried when the first container starts (`ci_gpu.handove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
 from ci_gpu import config, engines, process, untyped
-from ci_gpu.engines import Engine
+from ci_gpu.engines import Engine, Runtime
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host
 from ci_gpu.settings import Settings
+
+CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
+"""Where engines look for descriptions of devices (the specification's own defaults)."""
+
+HOOK = "nvidia-container-runtime-hook"
+"""The toolkit's: docker's `--gpus` needs it alone."""
+
+_READ = 1 << 20  # characters of a description: the kind of its devices is among the first
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +37,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(settings: Settings, machine: Host) -> Chosen:
-    """The engine that was asked for, or the first that works; where GPUs are wanted, the first that may hand them over.
+    """The engine that was asked for, or the first that works; where GPUs are wanted, the likeliest to hand them over.
 
     Raises:
         RunnerError: there is none.
@@ -40,8 +50,44 @@ def choose(settings: Settings, machine: Host) -> Chosen:
     if not found:
         raise _no_engine(answers)
     working = [_chosen(name, info, settings, machine) for name, info in found.items()]
-    able = [chosen for chosen in working if chosen.sees_gpus is not False]
-    return (able if able and (machine.gpus or machine.signs) else working)[0]
+    return max(working, key=_likelihood) if _wants_gpus(settings, machine) else working[0]
+
+
+def _wants_gpus(settings: Settings, machine: Host) -> bool:
+    if settings.device == "cpu" or settings.gpus == "none":
+        return False
+    named = settings.device == "cuda" or settings.gpus != "all"
+    return named or bool(machine.gpus or machine.signs)
+
+
+def _likelihood(chosen: Chosen) -> int:
+    """Of handing over GPUs, by what the engine was told of them, or by what is installed here and it does not tell."""
+    if chosen.sees_gpus:
+        return 2
+    if "cdi" in chosen.gpu_modes and any(map(_describes_gpus, _descriptions())):
+        return 2
+    hook = "gpus" in chosen.gpu_modes and bool(process.find(HOOK))
+    return 1 if hook or chosen.sees_gpus is None else 0
+
+
+def _descriptions() -> Iterator[Path]:
+    for folder in map(Path, CDI_FOLDERS):
+        yield from (*folder.glob("*.json"), *folder.glob("*.yaml"))
+
+
+def _describes_gpus(path: Path) -> bool:
+    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        return "nvidia.com/gpu" in file.read(_READ)
+    return False
+
+
+def oci_runtime(engine: Engine, machine: Host, env: Mapping[str, str]) -> Runtime:
+    """What the engine starts containers with; where it does not tell the version, the program here is asked."""
+    info = untyped.table(untyped.document(process.run(engine.oci_info(), env=env).stdout))
+    runtime = engine.oci_runtime(info, process.find("runc"))
+    if not runtime.version and runtime.program and runtime.host in ("", machine.name):
+        return msgspec.structs.replace(runtime, version=process.run((runtime.program, "--version"), env=env).stdout)
+    return runtime
 
 
 def _named(engine: str) -> tuple[str, ...]:

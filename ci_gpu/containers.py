@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import Any
 
 from ci_gpu import process, untyped
 from ci_gpu.engines import Engine
-from ci_gpu.errors import RunnerError
+from ci_gpu.errors import Interrupted, RunnerError
 
 LABEL = "io.ci-gpu"
 """On every container of ours; its value is the run (`run_id`)."""
 
-_GRACE = 3600  # seconds past its deadline after which a container of another host's is nobody's any more
+_NAME = re.compile(r"ci-gpu-[0-9a-f]{16}")
+_PAUSES = (0.5, 2.0, 0.0)  # seconds after a try that failed
+_GRACE = 3600  # seconds past its deadline after which a container of another place's is nobody's any more
 
 
 def run_id(environment: Mapping[str, str]) -> str:
@@ -28,7 +30,9 @@ def run_id(environment: Mapping[str, str]) -> str:
     may share a machine.
     """
     parts = (environment.get(name, "") for name in ("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB"))
-    return environment.get("CI_GPU_RUN_ID") or "-".join(filter(None, parts)) or f"pid-{os.getpid()}"
+    return (
+        environment.get("CI_GPU_RUN_ID") or "-".join(filter(None, parts)) or f"pid-{os.getpid()}-{secrets.token_hex(4)}"
+    )
 
 
 def new_name() -> str:
@@ -40,28 +44,82 @@ def labels(run: str, deadline: float) -> tuple[tuple[str, str], ...]:
     """The labels that say whose a container is, and until when (Unix time) it may live."""
     return (
         (LABEL, run),
-        (f"{LABEL}.host", socket.gethostname()),
+        (f"{LABEL}.place", _place()),
         (f"{LABEL}.process", _process(os.getpid())),
         (f"{LABEL}.deadline", str(int(deadline))),
     )
 
 
+def _place() -> str:
+    """Where this process can see whether another lives: one boot of one kernel, one namespace of processes.
+
+    A host name is no place: jobs in containers often share one, and each sees its own processes alone. Empty where
+    the kernel does not tell.
+    """
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it is no path
+    return ""
+
+
 @contextlib.contextmanager
 def removed_afterwards(engine: Engine, name: str, env: Mapping[str, str]) -> Iterator[None]:
-    """Whatever happens inside, the container of that name is gone afterwards."""
+    """Whatever happens inside, the container of that name is gone afterwards.
+
+    Raises:
+        RunnerError: the engine does not remove it (``not-removed``).
+        Interrupted: what came from inside, with the name where it is there still.
+    """
+    left: tuple[str, ...] = ()
     try:
-        yield
-    finally:
-        if engine.CONTAINERS:
-            process.run(engine.remove((name,)), env=env, timeout=60)
+        try:
+            yield
+        finally:
+            left = remove(engine, (name,), env)
+    except KeyboardInterrupt as interruption:
+        raise Interrupted(*interruption.args, left=left) from interruption
+    if left:
+        raise _not_removed(left)
+
+
+def remove(engine: Engine, names: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
+    """Kill and remove containers; returns those that are there still, or may be."""
+    left = names if engine.CONTAINERS else ()
+    for pause in _PAUSES if left else ():
+        if process.run(engine.remove(left), env=env, timeout=60).returncode == 0:
+            return ()
+        listed = process.run(engine.list_labelled(LABEL), env=env)
+        if listed.returncode == 0:
+            left = tuple(name for name in left if name in listed.stdout.split())
+        if not left:
+            return ()
+        time.sleep(pause)
+    return left
+
+
+def _not_removed(names: tuple[str, ...]) -> RunnerError:
+    return RunnerError(
+        f"the engine does not remove our container {', '.join(names)}",
+        why="a process in it hangs in the kernel (a driver, a network file system), or the engine does not answer",
+        remedy="see it with docker ps --all or podman ps --all; ci-gpu sweep tries again; else restart the engine",
+        kind="not-removed",
+    )
 
 
 def state(engine: Engine, name: str, env: Mapping[str, str]) -> dict[str, Any]:
     """The engine's ``State`` of a container (``OOMKilled``, ``StartedAt``); empty if it does not know."""
     if not engine.CONTAINERS:
         return {}
-    found = untyped.array(untyped.document(process.run(engine.state(name), env=env).stdout))
+    found = untyped.array(untyped.document(process.run(engine.describe((name,)), env=env).stdout))
     return untyped.table(untyped.table(found[0]).get("State")) if found else {}
+
+
+def is_gone(engine: Engine, name: str, env: Mapping[str, str]) -> bool:
+    """Whether the engine answers and has no container of that name: somebody else has removed it."""
+    if not engine.CONTAINERS:
+        return False
+    listed = process.run(engine.list_labelled(LABEL), env=env)
+    return listed.returncode == 0 and name not in listed.stdout.split()
 
 
 def started(state: Mapping[str, Any]) -> bool | None:
@@ -82,21 +140,24 @@ def sweep(engine: Engine, env: Mapping[str, str], *, run: str = "") -> tuple[str
     """
     if not engine.CONTAINERS:
         return ()
-    stale = tuple(name for name, marks in _containers(_listing(engine, env)) if _is_stale(marks, run))
-    if stale:
-        process.run(engine.remove(stale), env=env, timeout=60)
-    return stale
+    stale = tuple(name for name, marks in _containers(_described(engine, env)) if _is_stale(marks, run))
+    left = remove(engine, stale, env)
+    return tuple(name for name in stale if name not in left)
 
 
-def _listing(engine: Engine, env: Mapping[str, str]) -> str:
-    """Asked again where it fails: podman stumbles over a container that another process removes at that moment."""
-    for pause in (0.5, 2.0, 0.0):
+def _described(engine: Engine, env: Mapping[str, str]) -> str:
+    """All that may be ours. Asked again where it fails: another process may remove one at that moment."""
+    for pause in _PAUSES:
         listed = process.run(engine.list_labelled(LABEL), env=env)
-        if listed.returncode == 0:
-            return listed.stdout
+        names = tuple(filter(_NAME.fullmatch, listed.stdout.split()))
+        if listed.returncode == 0 and not names:
+            return ""
+        found = process.run(engine.describe(names), env=env) if listed.returncode == 0 else listed
+        if found.returncode == 0:
+            return found.stdout
         time.sleep(pause)
     raise RunnerError(
-        f"the engine does not list its containers: {(listed.stderr or listed.stdout).strip()[-300:]}",
+        f"the engine does not list its containers: {(found.stderr or found.stdout).strip()[-300:]}",
         why="it is not running, or its storage is damaged",
         remedy="try it by hand: docker ps --all, or podman ps --all",
         kind="engine-refused",
@@ -106,7 +167,7 @@ def _listing(engine: Engine, env: Mapping[str, str]) -> str:
 def _is_stale(marks: Mapping[str, str], run: str) -> bool:
     if run and marks.get(LABEL) == run:
         return True
-    if marks.get(f"{LABEL}.host") == socket.gethostname():
+    if _place() and marks.get(f"{LABEL}.place") == _place():
         return not _is_alive(marks.get(f"{LABEL}.process", ""))
     with contextlib.suppress(ValueError):
         return time.time() > float(marks.get(f"{LABEL}.deadline", "inf")) + _GRACE
@@ -125,17 +186,14 @@ def _is_alive(owner: str) -> bool:
     return pid.isdecimal() and _process(int(pid)) == owner
 
 
-def _containers(listing: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Names and labels from what the engine lists: podman an array, docker an object a line."""
-    lines = listing.splitlines()
-    documents = untyped.array(untyped.document(listing)) or map(untyped.document, lines)
-    for document in map(untyped.table, documents):
-        names = untyped.words(document.get("Names"))
-        if names:
-            yield names[0], _labels(document.get("Labels"))
+def _containers(described: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Names and labels of ours. By our names alone: a label may be an image's, and then a stranger's container has it.
 
-
-def _labels(found: object) -> Mapping[str, str]:
-    if isinstance(found, str):
-        return dict(pair.partition("=")[::2] for pair in found.split(","))
-    return {key: value for key, value in untyped.table(found).items() if isinstance(value, str)}
+    From the documents of each: in a listing docker has the labels as one text, in which those of an image may have
+    commas, and so name any label and value.
+    """
+    for document in map(untyped.table, untyped.array(untyped.document(described))):
+        name = untyped.text(document.get("Name")).removeprefix("/")
+        if _NAME.fullmatch(name):
+            labels = untyped.table(untyped.table(document.get("Config")).get("Labels")).items()
+            yield name, {key: value for key, value in labels if isinstance(value, str)}

@@ -6,7 +6,7 @@
     ├── RunnerError     3    the runner: no engine, no GPU passed through, pull failed
     ├── ImageError      4    the image gave no valid answer: no Python, no torch, damaged events
     └── GitHubError     5    GitHub refused what was asked of it
-    Interrupted       130    Ctrl-C or SIGTERM; the containers are gone
+    Interrupted       130    Ctrl-C, SIGTERM or SIGHUP; the containers are gone, or named
 
 Exit 0 is a verdict, and so is 1 where a check said it. Exit 70 is any other exception: our bug.
 """
@@ -72,6 +72,13 @@ class GitHubError(CiGpuError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM. Like KeyboardInterrupt, so that no `except Exception` can swallow it."""
+    """A signal. Like KeyboardInterrupt, so that no `except Exception` can swallow it.
+
+    ``left`` names the containers that are there still, because the engine did not remove them.
+    """
 
     exit_code = 130
+
+    def __init__(self, *args: object, left: tuple[str, ...] = ()) -> None:
+        super().__init__(*args)
+        self.left = left

@@ -20,7 +20,7 @@ from ci_gpu.errors import CiGpuError, ImageError, RunnerError
 from ci_gpu.job import Job
 from ci_gpu.model import GpuRefusal
 from ci_gpu.payload import cuda_errors
-from ci_gpu.payload.wire import CheckResult, Environment, Event, Telemetry, Unusable
+from ci_gpu.payload.wire import CheckResult, Environment, Event, Finished, Started, Telemetry, Unusable
 from ci_gpu.process import Conversation
 from ci_gpu.reports import printable
 from ci_gpu.startup import Ending
@@ -29,8 +29,8 @@ from ci_gpu.transcript import Transcript
 PYTHONS = ("python3", "/opt/conda/bin/python", "python")
 """Where an image keeps its interpreter, in the order in which they are tried."""
 
-STARTUP_SECONDS = 900
-"""From the start of the container to the first check: a cold disk needs minutes for `import torch`."""
+STARTUP_SECONDS = startup.SECONDS
+"""From the start of the container to what it tells of its environment, whatever it says before."""
 
 GRACE_SECONDS = 30
 """What the guest gets beyond a check's own time-out to report it, before the host steps in."""
@@ -205,24 +205,28 @@ def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Wa
             if timed_out:
                 conversation.kill()
             ending = Ending(code=conversation.wait(), timed_out=timed_out)
-        if ending.killed_from_outside or transcript.open_check or not transcript.hello:
-            ending = _as_the_engine_tells(visit, name, ending, killed=bool(transcript.open_check))
+        if not transcript.bye:
+            ending = _as_the_engine_tells(visit, name, ending, transcript)
     if transcript.open_check and not ending.killed_from_outside:
         _blame(transcript, ending)
     return ending
 
 
-def _as_the_engine_tells(visit: Visit, name: str, ending: Ending, *, killed: bool) -> Ending:
+def _as_the_engine_tells(visit: Visit, name: str, ending: Ending, transcript: Transcript) -> Ending:
     """What the container cannot forge. Without containers there is nothing but our own process, which ran.
 
-    Out of memory counts where the container itself was ``killed``, not one of its processes.
+    Out of memory counts where the container itself was killed, not one of its processes. A container that had spoken
+    and is there no more was removed by somebody else: we remove it later, and no engine does it by itself.
     """
     if not visit.engine.CONTAINERS:
         return msgspec.structs.replace(ending, started=True)
     state = containers.state(visit.engine, name, visit.env)
-    killed = killed or ending.killed_from_outside
+    killed = bool(transcript.open_check) or ending.killed_from_outside
     return msgspec.structs.replace(
-        ending, out_of_memory=killed and bool(state.get("OOMKilled")), started=containers.started(state)
+        ending,
+        out_of_memory=killed and bool(state.get("OOMKilled")),
+        started=containers.started(state),
+        removed=bool(transcript.hello) and not state and containers.is_gone(visit.engine, name, visit.env),
     )
 
 
@@ -238,17 +242,16 @@ def _listen(conversation: Conversation, guest: plan.Guest, transcript: Transcrip
                 watch.log(line.text)
                 continue
             watch.event(event)
-            deadline = time.monotonic() + _patience(guest, transcript)
+            if isinstance(event, (Environment, Started, Finished)):  # each comes once, or once a check
+                deadline = time.monotonic() + _patience(guest, transcript)
     except TimeoutError:
         return True
     return False
 
 
 def _patience(guest: plan.Guest, transcript: Transcript) -> float:
-    """Seconds until the next line must have come."""
-    if transcript.open_check:
-        return guest.seconds_for(transcript.open_check) + GRACE_SECONDS
-    return GRACE_SECONDS if transcript.environment else STARTUP_SECONDS
+    """Seconds until the next of these must have come, or the end."""
+    return GRACE_SECONDS + (guest.seconds_for(transcript.open_check) if transcript.open_check else 0)
 
 
 def _blame(transcript: Transcript, ending: Ending) -> None:

@@ -1,4 +1,4 @@
-"""The OCI runtime below the engine, and the way round what it cannot do with GPUs. Pure but for `find`.
+"""The OCI runtime below the engine, and the way round what it cannot do with GPUs. Pure.
 
 NVIDIA's CDI descriptions have hooks (`createContainer`) that write in the container's root: links to the driver's
 libraries, and the cache in which the loader finds them. With a read-only root crun before 1.26 runs them too late, and
@@ -8,20 +8,15 @@ of the isolation is kept. Where it is not, the root can be written, which the co
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from pathlib import PurePosixPath
 
 import msgspec
 
-from ci_gpu import untyped
+from ci_gpu.engines import Runtime
 
 MENDED = (1, 26)
-
-_FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin", "/run/current-system/sw/bin")
-"""Where podman looks (`engine.runtimes` of containers.conf): root's folders are often not on a job's PATH."""
+UNKNOWN = "of a version that is not told"
 
 
 class Detour(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,32 +27,25 @@ class Detour(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-def find(name: str) -> str:
-    """The path of an OCI runtime on this machine; empty if there is none."""
-    paths = (Path(folder, name) for folder in _FOLDERS)
-    return next((str(path) for path in paths if path.is_file() and os.access(path, os.X_OK)), "")
-
-
-def detour(info: object, runc: str, groups: tuple[str, ...]) -> Detour:
-    """The way round, from what `podman info` tells and where ``runc`` is; runc cannot keep the groups of a process."""
-    version = _old_crun(info)
-    if not version:
+def detour(runtime: Runtime, groups: tuple[str, ...]) -> Detour:
+    """The way round an old crun; runc cannot keep the groups of a process."""
+    version = _old_crun(runtime)
+    runc = "" if "keep-groups" in groups else runtime.runc
+    if not version or (version == UNKNOWN and not runc):
         return Detour()
     why = f"crun {version} runs the hooks that prepare GPUs when the root is read-only already (mended in 1.26)"
-    remote = _host(info).get("serviceIsRemote")
-    if runc and not remote and "keep-groups" not in groups:
+    if runc:
         return Detour(runtime=runc, why=f"{why}: the containers are run by {runc} instead")
     return Detour(
         read_only=False, why=f"{why}: the containers are run without --read-only; install runc, or update crun"
     )
 
 
-def _old_crun(info: object) -> str:
+def _old_crun(runtime: Runtime) -> str:
     """The version of a crun that is not mended; empty for any other runtime."""
-    runtime = untyped.table(_host(info).get("ociRuntime"))
-    found = re.match(r"crun version (([0-9]{1,4})\.([0-9]{1,4})[\w.-]{0,40})", untyped.text(runtime.get("version")))
-    return found[1] if found and (int(found[2]), int(found[3])) < MENDED else ""
-
-
-def _host(info: object) -> Mapping[str, Any]:
-    return untyped.table(untyped.table(info).get("host"))
+    if PurePosixPath(runtime.program).name != "crun":
+        return ""
+    found = re.match(r"crun version (([0-9]{1,4})\.([0-9]{1,4})[\w.-]{0,40})", runtime.version)
+    if not found:
+        return UNKNOWN
+    return found[1] if (int(found[2]), int(found[3])) < MENDED else ""

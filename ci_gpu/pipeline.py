@@ -26,11 +26,10 @@ from ci_gpu import (
     reports,
     telemetry,
     trial,
-    untyped,
     verdict,
 )
 from ci_gpu.budget import Budget
-from ci_gpu.choice import Chosen, choose
+from ci_gpu.choice import Chosen, choose, oci_runtime
 from ci_gpu.errors import CiGpuError, ConfigError, RunnerError
 from ci_gpu.gpus import wanted_gpus
 from ci_gpu.job import Job
@@ -163,9 +162,9 @@ def _device(settings: Settings, chosen: Chosen, machine: Host) -> str:
 
 def _detour(this: Run, settings: Settings, watch: Watch) -> oci.Detour:
     """Asked only where GPUs are handed over by CDI: `podman info` takes a while, and nothing else depends on it."""
-    argv = this.chosen.engine.oci_info() if this.device == "cuda" and "cdi" in this.gpu_modes else ()
-    info = untyped.document(process.run(argv, env=this.env).stdout) if argv else None
-    found = oci.detour(info, oci.find("runc"), _groups(settings))
+    if not (this.device == "cuda" and "cdi" in this.gpu_modes and this.chosen.engine.CONTAINERS):
+        return oci.Detour()
+    found = oci.detour(oci_runtime(this.chosen.engine, this.machine, this.env), _groups(settings))
     if found.why:
         watch.note(found.why)
     return found

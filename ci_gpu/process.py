@@ -29,6 +29,9 @@ MAX_WAITING = 16 << 20
 
 _A_LINE = 200  # bytes that an empty one takes
 
+FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin", "/run/current-system/sw/bin")
+"""Where podman looks for its helpers (`engine.runtimes` of containers.conf): root's are often not on a job's PATH."""
+
 _FAREWELL = 2.0  # seconds for the pipes of a dead process to come to their end
 
 SECRETS = (
@@ -67,6 +70,7 @@ def run(
             capture_output=True,
             timeout=timeout,
             env=_environment(env),
+            start_new_session=True,  # a Ctrl-C in the terminal must not end the engine's client in a removal
             check=False,
         )
     except FileNotFoundError:
@@ -76,6 +80,12 @@ def run(
     except subprocess.TimeoutExpired:
         return Completed(124, "", f"{argv[0]}: no answer in {timeout:g} s")
     return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def find(name: str) -> str:
+    """The path of a program on this machine, in root's folders, too; empty if there is none."""
+    paths = (Path(folder, name) for folder in FOLDERS)
+    return next((str(path) for path in paths if path.is_file() and os.access(path, os.X_OK)), "")
 
 
 def own_limits() -> tuple[tuple[str, str], ...]:
@@ -89,26 +99,34 @@ def own_limits() -> tuple[tuple[str, str], ...]:
     return ("nofile", "{}:{}".format(*files)), ("nproc", "{}:{}".format(*bounded))
 
 
-class _Lines(queue.Queue[tuple[str, bytes]]):
-    """Source and bytes of lines. ``maxsize`` is in bytes; a line without any is the end of its output.
+class _Came(NamedTuple):
+    """The bytes of a line, and when they came; none are the end of that output."""
+
+    source: str
+    data: bytes
+    at: float = 0.0
+
+
+class _Lines(queue.Queue[_Came]):
+    """Lines that wait to be heard. ``maxsize`` is in bytes.
 
     These four methods are what `queue.Queue` leaves to its children.
     """
 
     def _init(self, maxsize: int) -> None:
-        self.queue: deque[tuple[str, bytes]] = deque()
+        self.queue: deque[_Came] = deque()
         self._octets = 0
 
     def _qsize(self) -> int:
         return self._octets
 
-    def _put(self, item: tuple[str, bytes]) -> None:
+    def _put(self, item: _Came) -> None:
         self.queue.append(item)
-        self._octets += len(item[1]) + _A_LINE
+        self._octets += len(item.data) + _A_LINE
 
-    def _get(self) -> tuple[str, bytes]:
+    def _get(self) -> _Came:
         item = self.queue.popleft()
-        self._octets -= len(item[1]) + _A_LINE
+        self._octets -= len(item.data) + _A_LINE
         return item
 
 
@@ -137,6 +155,7 @@ class Conversation:
             ) from error
         self._open_outputs = 2
         self._lines = _Lines(maxsize=MAX_WAITING)
+        self._late: _Came | None = None
         self._streams = tuple(
             cast("IO[bytes]", stream) for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
         )
@@ -156,14 +175,23 @@ class Conversation:
             TimeoutError: `time.monotonic` passed ``deadline``. The process still runs; one may go on reading.
         """
         while self._open_outputs:
-            try:
-                source, data = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise TimeoutError from None
-            if data:
-                return Line(source, _text(data).rstrip("\r\n"))
+            came = self._taken(deadline)
+            if came.at > deadline:  # of a program that never stops to speak there is always one more
+                self._late = came
+                raise TimeoutError
+            if came.data:
+                return Line(came.source, _text(came.data).rstrip("\r\n"))
             self._open_outputs -= 1
         return None
+
+    def _taken(self, deadline: float) -> _Came:
+        if self._late:
+            late, self._late = self._late, None
+            return late
+        try:
+            return self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise TimeoutError from None
 
     def wait(self, timeout: float = 10) -> int:
         """The exit code; the process is killed if it does not end by itself."""
@@ -203,8 +231,8 @@ class Conversation:
 
     def _read(self, source: str, stream: IO[bytes]) -> None:
         while line := stream.readline(MAX_LINE):
-            self._lines.put((source, line))
-        self._lines.put((source, b""))
+            self._lines.put(_Came(source, line, time.monotonic()))
+        self._lines.put(_Came(source, b"", time.monotonic()))
 
 
 def _text(data: bytes) -> str:

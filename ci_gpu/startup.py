@@ -11,9 +11,13 @@ import msgspec
 
 from ci_gpu.errors import CiGpuError, ImageError, RunnerError
 
+SECONDS = 900
+"""How long a start may take, up to the end of `import torch`: a cold disk needs minutes for it."""
+
 MESSAGE_CHARACTERS = 4000
 """What the payload sends of an exception at most; what is longer is not its own."""
 
+_PYTHON = "the start of Python"
 _LAST_SIGNAL = 64
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n((?:[ \t].*\n)+)(.*)", re.MULTILINE)
 """One that ended a program: that of a .pth file is indented, and Python goes on."""
@@ -28,6 +32,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     out_of_memory: bool = False
     started: bool | None = None
     timed_out: bool = False
+    removed: bool = False
 
     @property
     def signal(self) -> int:
@@ -44,8 +49,12 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def killed_from_outside(self) -> bool:
-        """By a SIGKILL that neither we nor the container's own memory limit sent: nothing is known of the image."""
-        return self.signal == signal.SIGKILL and not self.out_of_memory and not self.timed_out
+        """By a SIGKILL that neither we nor the container's own memory limit sent: nothing is known of the image.
+
+        Or with the container, whatever code the engine's client ends with then.
+        """
+        killed = self.removed or self.signal == signal.SIGKILL
+        return killed and not self.out_of_memory and not self.timed_out
 
 
 def failure(ending: Ending, during: str, kind: str) -> CiGpuError | None:
@@ -58,7 +67,7 @@ def failure(ending: Ending, during: str, kind: str) -> CiGpuError | None:
     if ending.out_of_memory:
         return _out_of_memory(during)
     if ending.killed_from_outside:
-        return _killed(during)
+        return _removed(during) if ending.removed else _killed(during)
     return _crashed(ending, during, kind) if ending.signal in _CRASHES else None
 
 
@@ -69,7 +78,7 @@ def python_failure(ending: Ending, log: str) -> CiGpuError | None:
         file = _broken_file(_FILE.findall(frames))
         if file:
             return _python_broken(file, said)
-    return failure(ending, "the start of Python", "no-answer")
+    return failure(ending, _PYTHON, "no-answer")
 
 
 def _broken_file(files: list[str]) -> str:
@@ -130,8 +139,12 @@ def torch_broken(message: str) -> tuple[str, str]:
 
 
 def _too_slow(during: str) -> CiGpuError:
+    limit = f"did not end within {SECONDS // 60} minutes of the container's start, which is all that it may take"
+    if during == _PYTHON:
+        why = "the image's ENTRYPOINT waits for something, or starts another program than the one that it is given"
+        return ImageError(f"{during} {limit}", why=why, remedy="--entrypoint none goes past it", kind="start-timeout")
     return ImageError(
-        f"{during} did not end in time and was killed",
+        f"{during} {limit}",
         why="a deadlock while it is loaded, or a disk or network file system that is very slow",
         remedy="run it once more, now that the image is pulled; then by hand, to see where it waits (py-spy dump)",
         kind="start-timeout",
@@ -144,6 +157,15 @@ def _out_of_memory(during: str) -> CiGpuError:
         why="the container's memory limit, or the memory of the runner, is too small to load the image's libraries",
         remedy="raise --memory (torch with CUDA needs some gigabytes), or use a runner with more memory",
         kind="out-of-memory",
+    )
+
+
+def _removed(during: str) -> CiGpuError:
+    return RunnerError(
+        f"{during} ended because somebody else removed the container, in two of them one after the other",
+        why="a clean-up on this runner removes what it has not made (docker system prune, a script, a sweep)",
+        remedy="let it spare what has the label io.ci-gpu; the engine's events show when it comes (docker events)",
+        kind="removed",
     )
 
 

@@ -448,12 +448,12 @@ def test_lines_that_were_not_heard_yet_are_bounded_by_their_bytes() -> None:
     waiting = process._Lines(maxsize=process.MAX_WAITING)
     for _ in range(5):
         with contextlib.suppress(queue.Full):
-            waiting.put(("stdout", b"x" * process.MAX_LINE), block=False)
+            waiting.put(process._Came("stdout", b"x" * process.MAX_LINE), block=False)
 
     assert waiting.qsize() < process.MAX_WAITING + 2 * process.MAX_LINE
     assert len(waiting.queue) == 4
-    assert waiting.get() == ("stdout", b"x" * process.MAX_LINE)
-    waiting.put(("stdout", b""), block=False)
+    assert waiting.get().data == b"x" * process.MAX_LINE
+    waiting.put(process._Came("stdout", b""), block=False)
 
 
 def test_the_event_that_all_is_done_is_still_heard() -> None:

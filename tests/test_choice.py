@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ci_gpu import choice, process
 from ci_gpu.choice import Chosen, choose
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host
@@ -20,9 +21,23 @@ GPU = Host(signs=("/dev/nvidia0",))
 
 @pytest.fixture
 def clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty PATH, for the clients of a test."""
+    """An empty PATH, for the clients of a test, on a machine without the toolkit."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(choice, "CDI_FOLDERS", (str(tmp_path / "cdi"), str(tmp_path / "none")))
+    monkeypatch.setattr(process, "FOLDERS", (str(tmp_path / "toolkit"),))
     return tmp_path
+
+
+def describe(folder: Path, kind: str = "nvidia.com/gpu", name: str = "nvidia.yaml") -> None:
+    """A CDI description, as `nvidia-ctk cdi generate` begins one."""
+    (folder / "cdi").mkdir(exist_ok=True)
+    (folder / "cdi" / name).write_text(f"---\ncdiVersion: 0.5.0\ncontainerEdits: {{}}\nkind: {kind}\n")
+
+
+def hook(folder: Path) -> None:
+    (folder / "toolkit").mkdir()
+    (folder / "toolkit" / choice.HOOK).write_text("")
+    (folder / "toolkit" / choice.HOOK).chmod(0o755)
 
 
 def install(folder: Path, **answers: str) -> None:
@@ -40,6 +55,41 @@ def test_an_engine_that_may_hand_over_gpus_comes_before_one_that_was_not_told_of
 
     assert (chosen().name, chosen().gpu_modes) == ("podman", ("cdi",))
     assert chosen(Host()).name == "docker"
+
+
+def test_podman_with_a_description_comes_before_a_docker_that_knows_of_no_gpu(clients: Path) -> None:
+    """Also where this machine shows no GPU, but one is asked for: it may be in the description alone."""
+    install(clients, docker=NOTHING, podman=PODMAN)
+    describe(clients)
+
+    assert chosen(Host(), device="cuda").name == "podman"
+    assert chosen(Host(), device="auto", gpus="0").name == "podman"
+    assert chosen(GPU, device="cpu").name == chosen(GPU, device="auto", gpus="none").name == "docker"
+
+
+def test_podman_with_a_description_comes_before_a_docker_with_the_hook_alone(clients: Path) -> None:
+    install(clients, docker=NOTHING, podman=PODMAN)
+    hook(clients)
+    describe(clients, name="nvidia.json")
+
+    assert chosen().name == "podman"
+
+
+@pytest.mark.parametrize("kind", ["", "example.com/device"])
+def test_docker_with_the_hook_comes_before_a_podman_without_a_description(clients: Path, kind: str) -> None:
+    install(clients, docker=NOTHING, podman=PODMAN)
+    hook(clients)
+    if kind:
+        describe(clients, kind)
+
+    assert (chosen().name, chosen().gpu_modes) == ("docker", ("gpus",))
+
+
+def test_docker_that_was_told_of_gpus_comes_before_a_podman_with_a_description(clients: Path) -> None:
+    install(clients, docker=NVIDIA, podman=PODMAN)
+    describe(clients)
+
+    assert chosen().name == "docker"
 
 
 def test_docker_comes_first_where_it_was_told_of_gpus(clients: Path) -> None:

@@ -94,6 +94,44 @@ def test_a_flood_that_nobody_hears_does_not_keep_us() -> None:
     assert talk.wait() == -9  # that we are here is the proof: it would have kept us for ever
 
 
+@pytest.mark.attack
+def test_a_flood_of_words_does_not_move_a_deadline() -> None:
+    """An image prints lines as fast as it can, for ever.
+
+    It would hold the GPU to the job's end, because another line is always there to be read. What counts is when a line
+    came: those that come after the deadline are too late, those that only wait to be read are not.
+    """
+    with Conversation(python("while True: print('flood')")) as talk, pytest.raises(TimeoutError):
+        heard_slowly(talk, time.monotonic() + 1)
+
+
+def heard_slowly(talk: Conversation, deadline: float) -> None:
+    """We are the slower one, as with a slow terminal or log: there is always a line to be read."""
+    while talk.next_line(deadline):
+        while talk._lines.empty():
+            pass
+
+
+def test_a_line_that_came_in_time_is_heard_however_late_one_listens() -> None:
+    with Conversation(python("print('in time')")) as talk:
+        talk.wait()
+        for thread in talk._threads[1:]:
+            thread.join()
+        came = time.monotonic()
+        while time.monotonic() <= came:
+            pass
+        assert talk.next_line(came) == Line("stdout", "in time")
+
+
+def test_what_came_too_late_is_heard_by_who_goes_on_to_listen() -> None:
+    with Conversation(python("print('late')")) as talk:
+        while talk._lines.empty():
+            time.sleep(0.01)
+        with pytest.raises(TimeoutError):
+            talk.next_line(0.0)
+        assert talk.next_line(time.monotonic() + LONG) == Line("stdout", "late")
+
+
 def test_a_missing_program_is_the_runner_s_fault() -> None:
     with pytest.raises(RunnerError) as caught:
         Conversation(("no-such-engine",))

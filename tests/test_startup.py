@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ci_gpu import guest, startup
+from ci_gpu import guest, plan, startup
 from ci_gpu.errors import CiGpuError
+from ci_gpu.payload.wire import PROTOCOL
+from ci_gpu.process import Line
 from ci_gpu.startup import Ending
+from ci_gpu.transcript import Transcript
 from tests.test_guest import FAULTS, Recorder, visit
 
 KILLS_ITSELF = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
@@ -83,6 +86,98 @@ def test_an_import_that_never_ends_is_too_slow_and_no_kill(started, monkeypatch:
     error = failure(started("import time; time.sleep(1000)"))
 
     assert (error.kind, error.exit_code) == ("start-timeout", 4)
+
+
+SPEAKER = """#!/bin/sh
+shift; nonce=$2
+{first}
+while :; do echo; echo "$nonce{event}"; done
+"""
+HELLO = '{"event": "hello", "protocol": %d, "python": "3.12", "executable": "x"}'
+UNUSABLE = '{"event": "unusable", "reason": "no-torch", "message": "x"}'
+
+
+@pytest.mark.attack
+def test_an_image_that_goes_on_to_speak_does_not_prolong_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image says over and over that it cannot be checked, and never ends.
+
+    It would hold the runner and its GPU until the job is cancelled. The start has one deadline, which nothing moves but
+    the environment, and that comes once.
+    """
+    monkeypatch.setattr(guest, "STARTUP_SECONDS", 2)
+    python = tmp_path / "python"
+    python.write_text(SPEAKER.replace("{first}", ":").replace("{event}", UNUSABLE.replace('"', '\\"')))
+    python.chmod(0o755)
+    error = failure(guest.examine(visit(FAULTS, pythons=(str(python),)), Recorder()))
+
+    assert error.kind == "no-torch"
+
+
+class Script:
+    """A conversation that was written beforehand: lines, and the deadlines by which they were awaited."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines, self.deadlines = iter(lines), []
+
+    def next_line(self, deadline: float) -> Line | None:
+        self.deadlines.append(deadline)
+        line = next(self._lines, None)
+        return None if line is None else Line("stdout", line)
+
+
+def deadlines(*events: str) -> list[float]:
+    """Those of the words of a guest, and of its end."""
+    here = visit(FAULTS, wanted=("faults.passes",))
+    one = plan.guest(here.checks, device="cpu", timeout=60, python="python3", user_sources=here.user_sources)
+    script = Script([f"{one.nonce}{event}" if event.startswith("{") else event for event in events])
+    transcript = Transcript(one.nonce, tuple(check.id for check in one.checks))
+    assert not guest._listen(script, one, transcript, Recorder())  # type: ignore[arg-type]
+    return script.deadlines
+
+
+@pytest.mark.attack
+def test_a_silent_import_costs_one_start_and_not_two() -> None:
+    """An image waits for 15 minutes, lets Python say hello, and waits on.
+
+    It would hold the GPU for 30 minutes. What is said before the environment does not begin the time anew.
+    """
+    first, *others = deadlines("a word", HELLO % PROTOCOL, "another")
+
+    assert others == [first] * 3
+
+
+@pytest.mark.attack
+def test_a_guest_that_takes_leave_again_and_again_is_not_waited_for() -> None:
+    """An image sends its last event once a second, for ever. It would hold the GPU, green or not, to the job's end.
+
+    After the last result there is one time for what follows.
+    """
+    torch = '{"event": "environment", "python": "3.12", "machine": "x86_64", "torch": "2.9.0"}'
+    started = '{"event": "started", "check": "faults.passes"}'
+    result = '{"check": "faults.passes", "outcome": "failed", "seconds": 1.0}'
+    events = (HELLO % PROTOCOL, torch, started, f'{{"event": "finished", "result": {result}}}')
+    known = deadlines(*events, *['{"event": "bye", "checks": 1}'] * 9)
+
+    assert len(set(known)) == 4
+    assert known[-10:] == [known[-1]] * 10
+
+
+def test_a_start_without_a_word_tells_how_long_it_was_waited_for_and_of_the_entrypoint() -> None:
+    error = startup.python_failure(Ending(code=-9, timed_out=True), "")
+
+    assert error is not None
+    assert "15 minutes" in error.what
+    assert "ENTRYPOINT" in error.why
+    assert "--entrypoint none" in error.remedy
+
+
+def test_a_container_that_somebody_removed_tells_nothing_of_the_image_whatever_code_the_client_ends_with() -> None:
+    error = startup.import_failure(Ending(code=127, removed=True))
+
+    assert (error.kind, error.exit_code) == ("removed", 3)
+    assert Ending(code=0, removed=True).killed_from_outside
 
 
 def test_an_engine_tells_of_signals_as_128_and_more() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_gpu import choice, containers, engines, oci, process, pull, untyped
-from ci_gpu.engines import docker
+from ci_gpu.engines import docker, podman
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import Host, ImageRef
 from ci_gpu.settings import Settings
@@ -35,9 +35,11 @@ def with_keys(*keys: str) -> st.SearchStrategy[Any]:
 
 
 INFO = with_keys("Runtimes", "DiscoveredDevices", "ID", "CDISpecDirs", "KernelVersion", "InitBinary", "nvidia")
-OCI = with_keys("host", "ociRuntime", "version", "serviceIsRemote")
+OCI = with_keys("host", "ociRuntime", "version", "serviceIsRemote") | with_keys(
+    "Runtimes", "DefaultRuntime", "crun", "status", "org.opencontainers.runtime-spec.features", "Name"
+)
 STATE = with_keys("State", "StartedAt", "OOMKilled")
-LISTED = with_keys("Names", "Labels", "io.ci-gpu")
+DESCRIBED = with_keys("Name", "Config", "Labels", "io.ci-gpu")
 IMAGE = with_keys("Id", "Os", "Config", "Entrypoint", "RootFS", "Layers", "RepoDigests", "Size", "Architecture")
 
 
@@ -53,7 +55,9 @@ def test_any_info_of_an_engine_is_read(name: str, document: Any) -> None:
 
 @given(document=OCI)
 def test_any_info_of_an_oci_runtime_is_read(document: Any) -> None:
-    assert isinstance(oci.detour(document, "/usr/bin/runc", ()), oci.Detour)
+    for engine in (docker, podman):
+        runtime = engine.oci_runtime(untyped.table(document), "/usr/bin/runc")
+        assert isinstance(oci.detour(runtime, ()), oci.Detour)
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, said: str, code: int = 0) -> None:
@@ -70,11 +74,10 @@ def test_any_state_of_a_container_is_read(document: Any) -> None:
     assert containers.started(state) in (True, False, None)
 
 
-@given(document=LISTED | st.lists(LISTED, max_size=2))
-def test_any_list_of_containers_is_read(document: Any) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        answering(patch, json.dumps(document))
-        assert all(isinstance(name, str) and name for name in containers.sweep(docker, {}))
+@given(document=DESCRIBED | st.lists(DESCRIBED, max_size=2))
+def test_any_description_of_containers_is_read(document: Any) -> None:
+    for name, labels in containers._containers(json.dumps(document)):
+        assert all(isinstance(value, str) for value in (name, *labels.values()))
 
 
 @given(document=st.lists(IMAGE, max_size=2) | IMAGE)
@@ -104,10 +107,10 @@ def test_what_fits_is_kept() -> None:
         "DiscoveredDevices": [{"ID": "nvidia.com/gpu=0"}],
         "KernelVersion": "5.15-tegra",
     }
-    runtime = {"host": {"ociRuntime": {"version": "crun version 1.8.1"}}}
+    host = {"host": {"ociRuntime": {"name": "crun", "version": "crun version 1.8.1"}}}
 
     assert choice._chosen("docker", json.dumps(info), Settings(), Host()).gpu_modes == ("cdi", "runtime", "gpus")
-    assert not oci.detour(runtime, "", ()).read_only
+    assert not oci.detour(podman.oci_runtime(host, ""), ()).read_only
     assert untyped.words(["a", 1, "b"]) == ("a", "b")
     assert untyped.words("a b") == ("a b",)
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
+from pathlib import Path
 
 import click
 
 from ci_gpu import __version__, console
-from ci_gpu.cli import calibrating, history, listing, reading, running
-from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, Interrupted
+from ci_gpu.cli import calibrating, history, interruption, listing, reading, running, streams
+from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, ConfigError, Interrupted
 
 
 def main() -> None:
     """The program. Every way out of it is a documented exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    stdout = streams.open_all()
+    interruption.expect()
     try:
-        sys.exit(cli.main(prog_name="ci-gpu", standalone_mode=False))
+        _require_folder()
+        code = cli.main(prog_name="ci-gpu", standalone_mode=False)
+        if not code:
+            streams.require_heard(stdout)
+        sys.exit(code)
     except click.ClickException as error:
         _show_usage(error)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        console.say("interrupted; the containers are gone")
+    except (KeyboardInterrupt, click.Abort) as error:
+        console.say(interruption.words(error))
         sys.exit(Interrupted.exit_code)
     except CiGpuError as error:
         show(error)
@@ -62,6 +67,18 @@ def _show_usage(error: click.ClickException) -> None:
     console.say(words.getvalue().rstrip("\n"))
 
 
+def _require_folder() -> None:
+    """Programs that we start, Python in the image's place among them, fail there in ways that blame the image."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"the current folder cannot be read: {error.strerror}",
+            why="it was removed or unmounted after this shell, or this job, went there",
+            remedy="cd to a folder that is there",
+        ) from error
+
+
 def show(error: CiGpuError) -> None:
     """What happened, why it usually happens, what to try; in Actions also as an annotation."""
     from ci_gpu.reports import printable
@@ -87,7 +104,3 @@ def show_bug() -> None:
         f"- ci-gpu {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"- command: `ci-gpu {sys.argv[1] if len(sys.argv) > 1 else ''}`\n\n```\n{traceback.format_exc()}```"
     )
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise Interrupted(signal.Signals(signum).name)

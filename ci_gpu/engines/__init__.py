@@ -10,9 +10,24 @@ import pkgutil
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol, cast
 
+import msgspec
+
 from ci_gpu.job import Job
 
 Argv = tuple[str, ...]
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """The OCI runtime by which an engine starts containers where no other is named.
+
+    ``version`` begins as its own ``--version`` does, and is empty where the engine does not tell it. ``runc`` is what
+    the engine calls runc, empty where it has none. ``host`` is the machine that it is on, empty for this one.
+    """
+
+    program: str = ""
+    version: str = ""
+    runc: str = ""
+    host: str = ""
 
 
 class Engine(Protocol):
@@ -36,6 +51,9 @@ class Engine(Protocol):
     def oci_info(self) -> Argv:
         """Prints a JSON document with the OCI runtime; empty where nothing depends on it."""
 
+    def oci_runtime(self, info: Mapping[str, Any], runc: str) -> Runtime:
+        """The runtime in that document; ``runc`` is the path of the one on this machine, empty if there is none."""
+
     def has_init(self, info: Mapping[str, Any]) -> bool:
         """Whether ``--init`` works: a container without it ignores the signals it has no handler for."""
 
@@ -48,14 +66,17 @@ class Engine(Protocol):
     def run(self, job: Job, command: Argv) -> Argv:
         """Starts a container under the full hardening, stdin and stdout attached, in the foreground."""
 
-    def state(self, container: str) -> Argv:
-        """Prints a JSON array with one document about a container (``State.OOMKilled``, ``State.StartedAt``)."""
+    def describe(self, containers: tuple[str, ...]) -> Argv:
+        """Prints a JSON array with a document for each of them that is there: ``Name``, ``State``, ``Config.Labels``.
+
+        Fails where one is not there.
+        """
 
     def remove(self, containers: tuple[str, ...]) -> Argv:
         """Kills and removes containers, running or not."""
 
     def list_labelled(self, label: str) -> Argv:
-        """Prints one JSON document a line (docker) or an array (podman) of all containers with that label."""
+        """Prints the names of all containers with that label, one a line."""
 
 
 def names() -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ci_gpu import untyped
-from ci_gpu.engines import Argv, _hardening
+from ci_gpu.engines import Argv, Runtime, _hardening
 from ci_gpu.job import Job
 
 CONTAINERS = True
 GPU_MODES = ("cdi", "gpus", "runtime")
 
+_FEATURES = "org.opencontainers.runtime-spec.features"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY")
 
 
@@ -55,8 +56,22 @@ def _is_tegra(info: Mapping[str, Any], signs: Collection[str]) -> bool:
 
 
 def oci_info() -> Argv:
-    """docker does not tell the version of its OCI runtime, which is runc unless somebody chose another."""
-    return ()
+    """Prints a JSON document about the daemon, which has its runtimes in it."""
+    return info()
+
+
+def oci_runtime(info: Mapping[str, Any], runc: str) -> Runtime:
+    """The default of the daemon. Its version is among the features that it has told the daemon, if it has any."""
+    known, name = untyped.table(info.get("Runtimes")), untyped.text(info.get("DefaultRuntime"))
+    own = untyped.table(known.get(name))
+    features = untyped.document(untyped.text(untyped.table(own.get("status")).get(_FEATURES)))
+    version = untyped.text(untyped.table(untyped.table(features).get("annotations")).get("run.oci.crun.version"))
+    return Runtime(
+        program=untyped.text(own.get("path")) or name,
+        version=f"crun version {version}" if version else "",
+        runc="runc" if "runc" in known else "",
+        host=untyped.text(info.get("Name")),
+    )
 
 
 def has_init(info: Mapping[str, Any]) -> bool:
@@ -92,9 +107,9 @@ def run(job: Job, command: Argv) -> Argv:
     )
 
 
-def state(container: str) -> Argv:
-    """Prints a JSON array with one document about a container."""
-    return ("docker", "container", "inspect", container)
+def describe(containers: tuple[str, ...]) -> Argv:
+    """Prints a JSON array with one document for each of the containers that is there."""
+    return ("docker", "container", "inspect", *containers)
 
 
 def remove(containers: tuple[str, ...]) -> Argv:
@@ -103,8 +118,8 @@ def remove(containers: tuple[str, ...]) -> Argv:
 
 
 def list_labelled(label: str) -> Argv:
-    """Prints one JSON document a line."""
-    return ("docker", "ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", "{{json .}}")
+    """Prints a name a line. ``{{json .}}`` has labels, too: as one text, in which those of an image may have commas."""
+    return ("docker", "ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}")
 
 
 def _no_proxies() -> Argv:
@@ -114,7 +129,7 @@ def _no_proxies() -> Argv:
 
 def _gpus(job: Job) -> Argv:
     if not job.gpus or job.gpu_mode == "cdi":
-        return _hardening.cdi(job)
+        return (*_hardening.cdi(job), *(("--runtime", job.runtime) if job.runtime else ()))
     if job.gpu_mode == "runtime":
         return ("--runtime", "nvidia", "--env", f"NVIDIA_VISIBLE_DEVICES={','.join(job.gpus)}")
     # The value is read as CSV: without the quotes, 0,1 would be the device 0 and an option named 1.

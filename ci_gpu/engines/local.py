@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ci_gpu.engines import Argv
+from ci_gpu.engines import Argv, Runtime
 from ci_gpu.job import Job
 
 CONTAINERS = False
@@ -35,6 +35,11 @@ def oci_info() -> Argv:
     return ()
 
 
+def oci_runtime(info: Mapping[str, Any], runc: str) -> Runtime:
+    """There is no container."""
+    return Runtime()
+
+
 def has_init(info: Mapping[str, Any]) -> bool:
     """There is no container that could need one."""
     return False
@@ -56,7 +61,7 @@ def run(job: Job, command: Argv) -> Argv:
     return ("env", *_environment(job), python, *command[1:])
 
 
-def state(container: str) -> Argv:
+def describe(containers: tuple[str, ...]) -> Argv:
     """There is no container."""
     return _NOTHING
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ci_gpu.engines import Argv, _hardening
+from ci_gpu import untyped
+from ci_gpu.engines import Argv, Runtime, _hardening
 from ci_gpu.job import Job
 
 CONTAINERS = True
@@ -30,6 +31,16 @@ def sees_gpus(info: Mapping[str, Any]) -> bool | None:
 def oci_info() -> Argv:
     """Prints a JSON document with the OCI runtime and its version."""
     return ("podman", "info", "--format", "json")
+
+
+def oci_runtime(info: Mapping[str, Any], runc: str) -> Runtime:
+    """The runtime in that document. A podman elsewhere does not have our runc."""
+    host = untyped.table(info.get("host"))
+    own = untyped.table(host.get("ociRuntime"))
+    program = untyped.text(own.get("path")) or untyped.text(own.get("name"))
+    return Runtime(
+        program=program, version=untyped.text(own.get("version")), runc="" if host.get("serviceIsRemote") else runc
+    )
 
 
 def has_init(info: Mapping[str, Any]) -> bool:
@@ -73,9 +84,9 @@ def _kept(job: Job) -> Argv:
     return _hardening.ulimits(job.own_limits) if named else ()
 
 
-def state(container: str) -> Argv:
-    """Prints a JSON array with one document about a container."""
-    return ("podman", "container", "inspect", container)
+def describe(containers: tuple[str, ...]) -> Argv:
+    """Prints a JSON array with one document for each of the containers that is there."""
+    return ("podman", "container", "inspect", *containers)
 
 
 def remove(containers: tuple[str, ...]) -> Argv:
@@ -84,5 +95,5 @@ def remove(containers: tuple[str, ...]) -> Argv:
 
 
 def list_labelled(label: str) -> Argv:
-    """Prints a JSON array."""
-    return ("podman", "ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", "json")
+    """Prints a name a line."""
+    return ("podman", "ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}")

@@ -25,7 +25,8 @@ echo "${2%XXXXXXXX}known"
 def left_behind(ground: Ground, run: str) -> str:
     """A container of a process that still lives (this one): only the name of the run tells whose it is."""
     labels = [f"--label={key}={value}" for key, value in containers.labels(run, deadline=2e9)]
-    started = ground.run("podman", "run", "--detach", *labels, images.image("no-torch"), "sleep", "600")
+    image = images.image("no-torch")
+    started = ground.run("podman", "run", "--detach", f"--name={containers.new_name()}", *labels, image, "sleep", "600")
     assert started.returncode == 0, started.stderr
     return started.stdout.strip()
 

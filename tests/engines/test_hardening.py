@@ -165,4 +165,4 @@ def test_a_container_is_found_by_its_label_and_its_id_file_and_ended(
     assert (done.returncode, state["ExitCode"], state["OOMKilled"]) == (7, 7, False)
     assert len(identity) == 64
     assert removed == (job.name,)
-    assert real_ground.run(*engine.state(identity)).returncode != 0
+    assert real_ground.run(*engine.describe((identity,))).returncode != 0
