@@ -30,10 +30,12 @@ format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The dependencies of the action, with the hash of every file that pip may take.
+# The dependencies of the action and the tools of a release, with the hash of every file that pip may take.
 lock: $(VENV)/test.done
 	$(BIN)/uv pip compile pyproject.toml --universal --fork-strategy fewest --python-version 3.10 --generate-hashes --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file requirements.lock
+	printf 'build\nhatchling>=1.27\nuv\n' | $(BIN)/uv pip compile - --universal --python-version 3.12 --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --quiet --output-file .github/release.lock
 
 # The negative control's machine code, by NVIDIA's assemblers; after a change of its PTX.
 control: $(VENV)/test.done

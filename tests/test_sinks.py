@@ -38,6 +38,7 @@ ALLOWED = {
     ("files.py", "_write"): "likewise",
     ("github/actions.py", "_append"): "outputs, each printable and between delimiters",
     ("github/actions.py", "_put"): "the step summary: markdown, escaped by its format",
+    ("github/comment.py", "_body"): "text of a comment: markdown, escaped by its format",
     ("history/ndjson.py", "pack"): "compressed JSON of a record",
     ("pipeline.py", "_write"): "`files.write`: a report, escaped by its format",
     ("process.py", "Conversation._write"): "stdin of a process of ours: the payload",

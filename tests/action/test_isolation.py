@@ -35,6 +35,8 @@ def job(checkout: Path, trap: hostile.Trap, tmp_path_factory: pytest.TempPathFac
     temp.mkdir()
     home.mkdir()
     env = {"HOME": str(home), "PYTHONPATH": str(checkout), "PIP_INDEX_URL": trap.index, "GITHUB_ACTIONS": "true"}
+    env |= {"PIP_CONFIG_FILE": str(checkout / "pip.conf"), "PIP_PYTHON": str(checkout / "python3")}
+    env |= {"XDG_CONFIG_DIRS": str(checkout / ".config"), "PYTHON_BASIC_REPL": "1"}
     action = folder / "the action"
     shutil.copytree(ROOT / "ci_gpu", action / "ci_gpu", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "requirements.lock", action)
@@ -58,7 +60,14 @@ def test_the_steps_did_their_work(steps: dict[str, Step], checkout: Path) -> Non
     assert steps["Clean up"].code == 0, steps["Clean up"].log
 
 
+@pytest.mark.attack
 def test_nothing_of_the_checkout_was_used(steps: dict[str, Step], trap: hostile.Trap) -> None:
+    """A pull request has files that are named as modules, programs and configurations, and an earlier step of the job
+    points variables of pip's and Python's at them.
+
+    They would run with the job's tokens in the place of ci-gpu. Each step runs isolated, from a folder outside the
+    checkout, and without the variables that pass pip's own `--isolated`.
+    """
     assert len(steps) == 3
     assert trap.sprung() == set()
 
@@ -102,6 +111,22 @@ def test_a_runner_without_a_recent_python_is_told_what_to_install(tmp_path: Path
     assert done["Clean up"].code == 0
 
 
+def test_a_runner_without_a_network_is_told_so_once(tmp_path: Path) -> None:
+    """By a proxy at which nobody listens; pip tries it some times."""
+    away = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), "http://127.0.0.1:1")
+    done = Runner(workspace=tmp_path, temp=tmp_path, env={**away, "NO_PROXY": "", "no_proxy": ""}).run(image="a/b")
+    annotations = [line for line in done["setup"].log.splitlines() if line.startswith("::error")]
+
+    assert done["setup"].code == 3, done["setup"].log
+    assert done["setup"].outputs["exit-code"] == "3"
+    assert len(annotations) == 1
+    for part in ("cannot be installed", "does not reach a package index", "/etc/pip.conf"):
+        assert part in annotations[0]
+    assert done["setup"].log.count("::stop-commands::") == 1
+    assert "run" not in done
+    assert list(tmp_path.glob("ci-gpu-*")) == []
+
+
 @pytest.mark.parametrize(
     ("unwary", "caught"),
     [
@@ -111,6 +136,14 @@ def test_a_runner_without_a_recent_python_is_told_what_to_install(tmp_path: Path
         (("env", "PYTHONPATH=.", "python", "-c", ""), "sitecustomize.py"),
         (("python", "-m", "pip", "--version"), "pip.py"),
         (("env", "PIP_CONFIG_FILE=pip.conf", "python", "-I", "-m", "pip", "download", "evil"), "index: /simple/evil/"),
+        (
+            ("env", "PIP_CONFIG_FILE=pip.conf", "python", "-I", "-m", "pip", "--isolated", "download", "evil"),
+            "index: /simple/evil/",
+        ),
+        (
+            ("env", "PIP_PYTHON=./python3", "python", "-I", "-m", "pip", "--isolated", "--version"),
+            "program python3",
+        ),
         (("uv", "pip", "install", "--no-cache", "--target", "{temp}/site", "evil"), "index: /simple/evil/"),
         (("env", "PATH=.:{path}", "python3", "--version"), "program python3"),
     ],
