@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
 import queue
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections import deque
@@ -133,32 +135,45 @@ class _Lines(queue.Queue[_Came]):
 class Conversation:
     """A process whose output is read line by line, against a clock, while its stdin stays open.
 
-    It has a session of its own: a Ctrl-C in the terminal reaches us alone, and we end it in order.
+    It has a session of its own: a Ctrl-C in the terminal reaches us alone, and we end it in order. With ``terminal``
+    its stdout is one, without width, on which a line also ends where the next is written over it.
     """
 
-    def __init__(self, argv: tuple[str, ...], *, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        terminal: bool = False,
+    ) -> None:
+        ours, its = _terminal() if terminal else (-1, subprocess.PIPE)
         try:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=its,
                 stderr=subprocess.PIPE,
                 env=_environment(env),
                 start_new_session=True,
             )
         except OSError as error:
+            if terminal:
+                os.close(ours)
             raise RunnerError(
                 f"{argv[0]} cannot be started: {error.strerror}",
                 why="it is not installed, or not on PATH",
                 remedy="install it, or name another engine with --engine",
                 kind="engine-missing",
             ) from error
+        finally:
+            if terminal:
+                os.close(its)
         self._open_outputs = 2
         self._lines = _Lines(maxsize=MAX_WAITING)
         self._late: _Came | None = None
-        self._streams = tuple(
-            cast("IO[bytes]", stream) for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
-        )
+        told = os.fdopen(ours, "rb") if terminal else self._process.stdout
+        self._streams = tuple(cast("IO[bytes]", stream) for stream in (self._process.stdin, told, self._process.stderr))
         write, stdout, stderr = self._streams
         self._threads = (
             threading.Thread(target=self._write, args=(write, stdin), daemon=True),
@@ -192,6 +207,10 @@ class Conversation:
             return self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             raise TimeoutError from None
+
+    def octets(self) -> int:
+        """Bytes that the processes of its session have read and written, as far as the kernel tells this user."""
+        return sum(_octets(path) for path in Path("/proc").glob("[0-9]*") if _session(path) == self._process.pid)
 
     def wait(self, timeout: float = 10) -> int:
         """The exit code; the process is killed if it does not end by itself."""
@@ -230,9 +249,35 @@ class Conversation:
             stream.flush()
 
     def _read(self, source: str, stream: IO[bytes]) -> None:
-        while line := stream.readline(MAX_LINE):
-            self._lines.put(_Came(source, line, time.monotonic()))
+        with contextlib.suppress(OSError):  # how a terminal ends whose other side nobody has open any more
+            while line := stream.readline(MAX_LINE):
+                self._lines.put(_Came(source, line, time.monotonic()))
         self._lines.put(_Came(source, b"", time.monotonic()))
+
+
+def _terminal() -> tuple[int, int]:
+    """Our side and the program's side of a terminal that makes a new line of each return."""
+    ours, its = pty.openpty()
+    attributes = termios.tcgetattr(its)
+    attributes[1] = termios.OPOST | termios.OCRNL
+    termios.tcsetattr(its, termios.TCSANOW, attributes)
+    return ours, its
+
+
+def _session(path: Path) -> int:
+    try:
+        return int((path / "stat").read_text().rpartition(")")[2].split()[3])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _octets(path: Path) -> int:
+    """Of one process: by system calls, so that what comes from the network counts, too."""
+    try:
+        told = dict(line.split(": ") for line in (path / "io").read_text().splitlines())
+        return int(told["rchar"]) + int(told["wchar"])
+    except (OSError, ValueError, LookupError):
+        return 0
 
 
 def _text(data: bytes) -> str:

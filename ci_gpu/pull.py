@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform as this_machine
+import re
 import shutil
 import tempfile
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ci_gpu import engines, process, refusal, registry, untyped
+from ci_gpu import engines, fetch, process, refusal, registry, untyped
 from ci_gpu.engines import Engine
 from ci_gpu.errors import ConfigError, RunnerError
 from ci_gpu.model import ImageRef, PulledImage
-
-SILENCE_SECONDS = 900
-"""Without a line of progress for that long, a pull is given up."""
-
-ASK_AFTER = 20.0
-"""After so many seconds without a layer the registry is asked whether it is its limit that the engine waits for."""
 
 LONGEST_WAIT = 60.0
 """Seconds. podman waits for a limit no longer than this at once, up to twenty times: sixteen minutes in vain."""
@@ -86,27 +80,52 @@ def _inspected(engine: Engine, ref: ImageRef, env: Mapping[str, str]) -> dict[st
 def _fetch(
     engine: Engine, engine_name: str, ref: ImageRef, platform: str, env: Mapping[str, str], on_progress: Progress
 ) -> None:
-    tail: deque[str] = deque(maxlen=40)
-    with process.Conversation(engine.pull(str(ref), platform), env=env) as talk:
-        try:
-            while line := _next_line(talk, len(tail), lambda: _require_no_limit(ref, env, engine_name)):
-                tail.append(line.text)
-                on_progress(line.text)
-            code = talk.wait()
-        except TimeoutError:
-            tail.append("i/o timeout: no progress")
-            code = 1
-    if code != 0:
-        raise _failure(engine_name, ref, "\n".join(tail), env)
+    asked = False
+
+    def ask(lines: int) -> None:
+        """The first line says no more than what is tried: behind it, podman waits in silence."""
+        nonlocal asked
+        if lines < 2 and not asked:
+            asked = True
+            _require_no_limit(ref, env, engine_name)
+
+    with _room(engine_name, env) as inside:
+        argv = engine.pull(str(ref), platform)
+        done = fetch.conduct(argv, inside, on_progress, ask, terminal=engine_name == "docker")
+    if done.code is None:
+        raise refusal.stalled(ref, fetch.SILENCE_SECONDS, done.said)
+    if done.code != 0:
+        raise _failure(engine_name, ref, done.said, env)
 
 
-def _next_line(talk: process.Conversation, lines: int, ask: Callable[[], None]) -> process.Line | None:
-    """The next line of progress. The first says no more than what is tried: behind it, podman waits in silence."""
-    if lines < 2:
-        with contextlib.suppress(TimeoutError):
-            return talk.next_line(time.monotonic() + ASK_AFTER)
-        ask()
-    return talk.next_line(time.monotonic() + SILENCE_SECONDS)
+@contextlib.contextmanager
+def _room(engine_name: str, env: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """podman keeps layers in a folder storage* while they come, and leaves it where it is ended: in one of ours.
+
+    Beside where it would be, unless a containers.conf names another place (`image_copy_tmp_dir`), which is left alone.
+    """
+    if engine_name != "podman" or any(map(_names_a_place, _configurations(env))):
+        yield env
+        return
+    place = env.get("TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"  # noqa: S108 - podman's own default
+    with tempfile.TemporaryDirectory(prefix="ci-gpu-pull-", dir=place, ignore_cleanup_errors=True) as folder:
+        yield {**env, "TMPDIR": folder}
+
+
+def _configurations(env: Mapping[str, str]) -> Iterator[Path]:
+    """The files of containers.conf(5)."""
+    named = env.get("CONTAINERS_CONF") or os.environ.get("CONTAINERS_CONF", "")
+    home = Path(env.get("XDG_CONFIG_HOME") or Path(env.get("HOME") or os.environ.get("HOME", "/"), ".config"))
+    folders = (Path("/usr/share/containers"), Path("/etc/containers"), home / "containers")
+    yield from (Path(named),) if named else (folder / "containers.conf" for folder in folders)
+    for folder in folders:
+        yield from folder.glob("containers.conf.d/*.conf")
+
+
+def _names_a_place(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(re.search(r"^\s*image_copy_tmp_dir\s*=", path.read_text("utf-8", "replace"), re.MULTILINE))
+    return False
 
 
 def _require_no_limit(ref: ImageRef, env: Mapping[str, str], engine_name: str) -> None:

@@ -104,6 +104,16 @@ def rate_limited(ref: ImageRef, seconds: float) -> RunnerError:
     return RunnerError(what, why=why, remedy=remedy, kind="rate-limited")
 
 
+def stalled(ref: ImageRef, seconds: float, said: str) -> RunnerError:
+    """The pull went on for some time, and stood still."""
+    return RunnerError(
+        f"{ref} cannot be pulled: nothing came for {seconds:.0f} s (the last word was: {_last(said)[:200]})",
+        why="the registry, or a proxy in between, keeps the connection open and sends nothing, or the engine hangs",
+        remedy="try again; from the runner, look with curl at the address of the registry; restart the engine",
+        kind="pull-stalled",
+    )
+
+
 def no_such_repository(ref: ImageRef) -> RunnerError:
     """The registry knows nothing of that name."""
     what, why, remedy = _WORDS["repo-not-found"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_gpu import pull
+from ci_gpu import fetch, pull
 from ci_gpu.errors import RunnerError
 from ci_gpu.model import ImageRef, PulledImage
 from tests.containers.ground import Ground, free_port
@@ -145,7 +145,7 @@ class TestRealPulls:
 
         Where nothing comes, the registry itself is asked, and its time is told at once.
         """
-        monkeypatch.setattr(pull, "ASK_AFTER", 1.0)
+        monkeypatch.setattr(fetch, "LOOK_SECONDS", 1.0)
         with _refusing(429, "TOOMANYREQUESTS", "slow down", Retry_After="3600") as address:
             ground = _trusting(real_ground, address)
             with pytest.raises(RunnerError, match="it asks to wait 3600 s") as caught:
@@ -192,7 +192,7 @@ def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     path = tmp_path / "podman"
     path.write_text('#!/bin/sh\n[ "$1" = pull ] || exit 125\necho "Trying to pull it..." >&2\nexec sleep 3600\n')
     path.chmod(0o755)
-    monkeypatch.setattr(pull, "ASK_AFTER", 0.2)
+    monkeypatch.setattr(fetch, "LOOK_SECONDS", 0.2)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     return {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
 
@@ -220,11 +220,11 @@ def test_a_limit_that_the_engine_waits_for_in_silence_is_told(silent: dict[str, 
 def test_what_is_no_long_limit_is_left_to_the_engine(
     silent: dict[str, str], monkeypatch: pytest.MonkeyPatch, refusal: tuple[int, dict[str, str]]
 ) -> None:
-    monkeypatch.setattr(pull, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(fetch, "SILENCE_SECONDS", 0.2)
     with _refusing(refusal[0], "X", "x", **refusal[1]) as address, pytest.raises(RunnerError) as caught:
         _pulled(address, silent)
 
-    assert caught.value.kind == "registry-unreachable"  # nothing came
+    assert caught.value.kind == "pull-stalled"
 
 
 def test_there_is_no_login_without_a_password() -> None:
