@@ -82,6 +82,17 @@ def test_a_survivor_is_a_mutant_that_the_tests_let_live() -> None:
     assert done.stdout == "(0, 'alive') (1, 'alive') (2, 'killed') (9, 'endless')\n", done.stderr
 
 
+def test_what_a_module_may_take_does_not_grow_with_the_modules_before_it(
+    mutants: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen red: an endless mutant of the last module had all the time of the others, five times."""
+    used = iter((1000.0, 1003.0))
+    monkeypatch.setattr(mutants, "_used", lambda: next(used))
+    monkeypatch.setattr(mutants, "fates_of", lambda *given: zip(given[1], (mutants.KILLED, mutants.ALIVE), strict=True))
+
+    assert mutants._limit("ci_gpu/payload/archs.py") == 10 + 5 * 3
+
+
 AS_IT_WAS = 'LIMIT = 2\n\ndef f(x):\n    """Twice."""\n    return [LIMIT * x, ()]\n'
 
 

@@ -54,8 +54,9 @@ def test_a_baseline_is_a_reference_or_a_name_of_the_file_with_settings_of_its_ow
 
 @pytest.mark.parametrize("patterns", [["*" * 201], [f"matmul.*/{number}" for number in range(251)]])
 def test_more_than_is_read_back_from_a_report_is_refused(patterns: list[str]) -> None:
-    with pytest.raises(ConfigError, match="longest"):
+    with pytest.raises(ConfigError, match="longest") as caught:
         policy.policy("", "warn", {pattern: {} for pattern in patterns})
+    assert (caught.value.kind, "one pattern cover several" in caught.value.remedy) == ("too-many-rules", True)
 
     kept = policy.policy("", "warn", {pattern[:200]: {} for pattern in patterns[:250]})
     assert len(kept.rules) == len(patterns[:250])

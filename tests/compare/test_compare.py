@@ -297,6 +297,15 @@ def test_an_ungated_metric_is_judged_and_not_worth_more_pairs() -> None:
     assert unclear([comparison]) == set()
 
 
+def test_bounds_in_another_unit_are_told_beside_the_verdict_where_the_rule_does_not_gate() -> None:
+    blocks = noisy(6, 1.2)
+
+    found = only(blocks, ruled(gate=False, ceiling=0.5, unit="s"))
+
+    assert found.verdict == "regressed"
+    assert found.reason == f"{only(blocks).reason}; the bounds of {ID} are in s, and it is measured in ms"
+
+
 def test_nothing_measured_is_nothing_compared() -> None:
     assert compare([], Policy()) == ()
 

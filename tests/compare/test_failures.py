@@ -174,6 +174,24 @@ def test_a_regression_that_the_others_prove_stays_one(arm: str) -> None:
     assert found.reason.endswith(f"; its check failed in 1 of 13 containers of the {arm}")
 
 
+def test_no_further_pairs_are_asked_for_where_the_check_failed() -> None:
+    """They would settle the noise, and not what failed."""
+    noisy = paired.noisy(6, 1.02, scale=3)
+    alone, found = paired.only(noisy), paired.only([*noisy, bad("head", 7)])
+
+    assert alone.pairs_needed > 0
+    assert (found.verdict, found.pairs_needed) == ("inconclusive", 0)
+    assert found.reason == f"{alone.reason}; its check failed in 1 of 7 containers of the head"
+
+
+def test_a_metric_that_is_impossible_in_one_container_and_whose_check_failed_in_another_tells_both() -> None:
+    found = paired.only([*paired.noisy(6), bad("head", 7), paired.block("head", 8, paired.metric(-1.0))])
+
+    assert found.reason == (
+        "it failed in 1 of 8 containers of the head and its check failed in 1 of 8 containers of the head"
+    )
+
+
 def test_a_metric_of_a_check_that_the_base_fails_is_not_new() -> None:
     blocks = [block for pair in (1, 2, 3) for block in (bad("base", pair), good("head", pair))]
 
