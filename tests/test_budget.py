@@ -376,6 +376,18 @@ def test_a_file_of_very_many_small_things_is_refused_before_it_is_decoded(piece:
         report.parse(text)
 
 
+@pytest.mark.attack
+def test_the_longest_list_that_is_taken_is_read() -> None:
+    """An image has a hundred thousand packages, as many as are taken. The reader of its run.json counted names and
+    versions, and refused it, so that the image suppressed its own comment. Both count alike.
+    """
+    transcript = hear(HELLO, Environment("3", "x", "2", packages={f"p{n}": "1" for n in range(100_000)}))
+    image = samples.image_report(environment=transcript.environment)
+    run = samples.run_report(images=(image,))
+
+    assert report.parse(report.render(Summary(report=run, verdict=judge(run)))) == run
+
+
 def test_looks_at_gpus_are_spread_over_the_time() -> None:
     states = tuple(GpuState(float(second)) for second in range(1_000))
     kept = budget.thinned((Telemetry("GPU-1", states), Telemetry("GPU-2", states)), 100)

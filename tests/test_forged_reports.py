@@ -207,6 +207,57 @@ def test_the_history_keeps_what_the_samples_give(tmp_path: Path) -> None:
     assert record.conclusion == "failure"
 
 
+@pytest.mark.attack
+def test_blocks_that_a_file_leaves_out_without_showing_why_are_told(tmp_path: Path) -> None:
+    """Somebody marks the blocks that show a regression as such that count for nothing. The rest would look unchanged,
+    as if the machine had spoiled them. Where nothing in a pair shows why, the first lines say so.
+    """
+    whole = document()
+    for one in whole["trial"]["blocks"][:6]:
+        one["invalid"] = "the GPU GPU-1 throttled"
+    read = reading.summary_of(written(tmp_path, whole))
+
+    assert any("6 blocks" in caveat and "nothing in them shows why" in caveat for caveat in read.caveats)
+
+
+@pytest.mark.attack
+def test_blocks_that_a_file_lets_count_against_their_telemetry_are_told(tmp_path: Path) -> None:
+    """Somebody clears the mark of blocks in which the GPU was throttled, so that noise passes for a result. What the
+    telemetry shows is computed, and the first lines say so.
+    """
+    whole = document()
+    whole["trial"]["blocks"][0]["telemetry"] = [{"gpu": "GPU-1", "foreign_processes": 2}]
+    read = reading.summary_of(written(tmp_path, whole))
+
+    assert any("1 block" in caveat and "shared" in caveat for caveat in read.caveats)
+
+
+def test_blocks_that_were_spoiled_and_show_it_are_left_out_without_a_word(tmp_path: Path) -> None:
+    whole = document()
+    for one in whole["trial"]["blocks"][:2]:
+        one["invalid"] = "the GPU GPU-1 is shared"
+    whole["trial"]["blocks"][1]["telemetry"] = [{"gpu": "GPU-1", "foreign_processes": 2}]
+    read = reading.summary_of(written(tmp_path, whole))
+
+    assert not any("blocks" in caveat for caveat in read.caveats)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "policy",
+    [{"rules": [["*", {"gate": False}]]}, {"rules": [["suite.*", {"min_effect": 0.9}]]}, {"min_effect": 0.9}],
+)
+def test_a_file_that_loosens_what_blocks_says_so_first(policy: dict[str, Any], tmp_path: Path) -> None:
+    """Somebody writes a policy into the file by which nothing blocks. Computed anew by that policy, it would be green.
+    The first lines say that what blocks is the file's own word, and loose.
+    """
+    whole = document()
+    whole["trial"]["policy"] = policy
+    read = reading.summary_of(written(tmp_path, whole))
+
+    assert any("the file's own word, and that is loose" in caveat for caveat in read.caveats)
+
+
 WORDS = st.sampled_from(["unchanged", "improved", "new", "inconclusive", "not-comparable", "regressed", "missing", "?"])
 NUMBERS = st.none() | st.floats(-1, 1)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {

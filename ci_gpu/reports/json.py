@@ -18,6 +18,7 @@ import msgspec
 from ci_gpu import budget, layout, misread
 from ci_gpu.compare.judged import differing, judged
 from ci_gpu.compare.readings import BASE, HEAD
+from ci_gpu.compare.spoiling import unshown
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
     MAX_CLOCK,
@@ -28,6 +29,7 @@ from ci_gpu.model import (
     Block,
     Failure,
     ImageReport,
+    Policy,
     RunReport,
     Summary,
     Trial,
@@ -44,6 +46,9 @@ MAX_TEXT = 200_000  # characters in any one text
 MAX_ITEMS = 100_000  # items in any one list
 MAX_IMAGES, MAX_CHECKS = 100, 5_000  # in a report, and of one image
 MAX_METRICS, MAX_PAIRS = 10_000, 100  # in a comparison, and before its first look
+LOOSE = 0.10
+"""A smallest change beyond it, in a file, is told: the largest that is ours."""
+
 FAILURE_CODES = (1, 2, 3, 4, 5)
 CHECK = r"^[a-z0-9_]+\.[a-z0-9_]+$"
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -111,13 +116,15 @@ def read(text: str | bytes, source: str = "the report") -> Summary:
     """
     report = parse(text, source)
     if report.trial is None:
-        return Summary(report=report, verdict=judge(report))
+        return Summary(report=report, verdict=judge(report), caveats=tuple(_of_policy(report.policy)))
     try:
         found = judged(report.trial)
     except ConfigError as error:
         raise _impossible(source, error.what) from error
     recomputed = msgspec.structs.replace(report, trial=found)
-    return Summary(report=recomputed, verdict=judge(recomputed), caveats=tuple(_caveats(report.trial, found)))
+    return Summary(
+        report=recomputed, verdict=judge(recomputed), caveats=(*_caveats(report.trial, found), *_believed(found))
+    )
 
 
 def _caveats(stated: Trial, found: Trial) -> Iterator[str]:
@@ -129,6 +136,28 @@ def _caveats(stated: Trial, found: Trial) -> Iterator[str]:
             f"The file of this run concludes something else than its samples give ({', '.join(parts)}): "
             "what is shown is computed from the samples. Another release wrote it, or somebody changed it."
         )
+
+
+def _believed(trial: Trial) -> Iterator[str]:
+    """What of a file cannot be computed anew, where it keeps something from being judged."""
+    for_nothing, spoiled = unshown(trial.blocks)
+    if for_nothing:
+        blocks = _words.plural(for_nothing, "block")
+        yield f"By the word of the file alone {blocks} of this comparison count for nothing: nothing in them shows why."
+    if spoiled:
+        blocks = _words.plural(spoiled, "block")
+        yield f"By the word of the file {blocks} count although the GPU was throttled, shared or broken meanwhile."
+    yield from _of_policy(trial.policy)
+
+
+def _of_policy(policy: Policy) -> Iterator[str]:
+    """The bounds are those of the run that wrote the file, or of whoever changed it."""
+    loose = sum(not rule.gate or (rule.min_effect or 0) > LOOSE for _, rule in policy.rules)
+    parts = [f"{_words.plural(loose, 'rule')} that do not gate, or only beyond {LOOSE:.0%}"] if loose else []
+    parts += [f"a min-effect of {policy.min_effect:.0%}"] if (policy.min_effect or 0) > LOOSE else []
+    parts += ["inconclusive metrics that pass"] if policy.inconclusive == "pass" else []
+    if parts:
+        yield f"What blocks is the file's own word, and that is loose: {', '.join(parts)}."
 
 
 def _impossible(source: str, fault: str) -> ConfigError:
@@ -252,9 +281,9 @@ def _unbounded(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from [f"a text of {len(value)} characters"] if len(value) > MAX_TEXT else ()
         return
+    if isinstance(value, (list, tuple, dict)) and len(value) > MAX_ITEMS:
+        yield f"a list of {len(value)} items"
     held = [item for pair in layout.entries(value) for item in pair] if layout.is_object(value) else value
-    if len(held) > MAX_ITEMS:
-        yield f"a list of {len(held)} items"
     for item in held:
         if not isinstance(item, (float, int, bool, NoneType)):
             yield from _unbounded(item)
