@@ -15,6 +15,9 @@ import msgspec
 
 from ci_gpu.model import Point
 
+HIGHEST = 700.0
+"""Logarithm of the highest level that is told: beyond it there is no number, and no image is so much faster."""
+
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """The level of one image, as a multiple of the first image of its segment (or of the anchor).
@@ -48,7 +51,7 @@ def chain(points: Iterable[Point], anchor: str = "") -> tuple[Link, ...]:
             known[_identity(base)] = (0.0, 0.0, segment)
         level, variance, part = known[_identity(base)]
         assert head.change is not None
-        level, variance = level + head.change, variance + (head.change_error or 0.0) ** 2
+        level, variance = level + head.change, variance + (head.change_error or 0.0) * (head.change_error or 0.0)
         links.append(_link(head, level, variance, part))
         _remember(known, _identity(head), (level, variance, part))
     return tuple(links)
@@ -67,7 +70,7 @@ def _link(head: Point, level: float, variance: float, segment: int) -> Link:
         created=head.created,
         image=head.image,
         digest=head.digest,
-        level=math.exp(level),
+        level=math.exp(min(level, HIGHEST)),
         error=math.sqrt(variance),
         segment=segment,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -85,7 +86,7 @@ def _faults(record: Record) -> Iterator[str]:
     """Each begins with its field."""
     if not _RUN.fullmatch(record.run):
         yield "run: a name of letters, digits, dots, dashes and underscores is expected"
-    if not _CREATED.fullmatch(record.created):
+    if not _is_time(record.created):
         yield f"created: {misread.TIME}"
     if not 0 <= record.pull <= 2**31:
         yield f"pull: a number from 0 to {2**31} is expected"
@@ -101,6 +102,14 @@ def _faults(record: Record) -> Iterator[str]:
     for number, measured in enumerate(record.measurements):
         yield from (f"measurements[{number}].{fault}" for fault in _measurement_faults(measured))
     yield from _text_faults("", msgspec.to_builtins(record))
+
+
+def _is_time(text: str) -> bool:
+    """A time of the calendar: the thirtieth of February is none."""
+    try:
+        return bool(_CREATED.fullmatch(text) and datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return False
 
 
 def _too_many(field: str, found: int, most: int) -> Iterator[str]:

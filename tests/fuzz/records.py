@@ -71,7 +71,15 @@ _OTHER = st.one_of(
 )
 INPUTS = st.one_of(_RECORD, _RECORD, _CUT, _OTHER.map(lambda data: b"window.BENCHMARK_DATA = " + data), _OTHER)
 DOCUMENTED: tuple[type[BaseException], ...] = (ConfigError,)
-KEPT: tuple[bytes, ...] = (b"", b"[" * 2_000, b'{"format": 1}')
+KEPT: tuple[bytes, ...] = (
+    b"",
+    b"[" * 2_000,
+    b'{"format": 1}',
+    _changed([(("created",), "0000-01-00T00:00:00Z")]),
+    _changed([(("created",), "2026-02-30T00:00:00Z")]),
+    _changed([(("measurements", 0, "change"), 710)]),
+    _changed([(("measurements", 0, "change"), 1.0), (("measurements", 0, "change_error"), 1e308)]),
+)
 
 
 def attempt(value: bytes) -> None:
