@@ -215,7 +215,7 @@ def _private_configuration(engine_name: str, folder: Path, env: Mapping[str, str
         return {"REGISTRY_AUTH_FILE": str(folder / "auth.json")}
     own = Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME", "/")) / ".docker")
     with contextlib.suppress(OSError, ValueError):
-        document = json.loads((own / "config.json").read_text("utf-8"))
+        document = untyped.table(untyped.document((own / "config.json").read_text("utf-8")))
         for key in ("credsStore", "credHelpers"):  # with a helper, the password would go there
             document.pop(key, None)
         (folder / "config.json").write_text(json.dumps(document))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -47,6 +46,28 @@ _KEYS = {"docker.io": ("https://index.docker.io/v1/", "docker.io", "registry-1.d
 
 class NoRepositoryError(Exception):
     """The registry answers, and has no such repository. Of a missing tag it says the same to a pull."""
+
+
+class _Login(msgspec.Struct, frozen=True):
+    auth: str = ""
+
+
+class _Logins(msgspec.Struct, frozen=True):
+    """An engine's auth file, in docker's names (containers-auth.json(5)).
+
+    docs.docker.com/reference/cli/docker/login
+    """
+
+    auths: dict[str, _Login] = {}
+    credHelpers: dict[str, str] = {}  # noqa: N815
+    credsStore: str = ""  # noqa: N815
+
+
+class _Helped(msgspec.Struct, frozen=True):
+    """The answer of a credential helper (github.com/docker/docker-credential-helpers)."""
+
+    Username: str
+    Secret: str
 
 
 class _LimitedError(NoAnswerError):
@@ -117,8 +138,8 @@ def _asking() -> Iterator[Client]:
 def credentials(registry: str, env: Mapping[str, str], engine: str) -> tuple[str, str] | None:
     """User and password as the engine would send them: its auth file, or the credential helper that this names."""
     for path in _auth_files(env, engine):
-        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
-            found = _from_auth_file(json.loads(path.read_text("utf-8")), registry, env)
+        with contextlib.suppress(OSError, ValueError, NoAnswerError):
+            found = _from_auth_file(decoded(path.read_bytes(), _Logins), registry, env)
             if found:
                 return found
     return None
@@ -134,17 +155,15 @@ def _auth_files(env: Mapping[str, str], engine: str) -> tuple[Path, ...]:
     return (Path(chosen),) if chosen else (runtime, home / ".config/containers/auth.json", docker)
 
 
-def _from_auth_file(
-    document: Mapping[str, Mapping[str, Mapping[str, str]]], registry: str, env: Mapping[str, str]
-) -> tuple[str, str] | None:
+def _from_auth_file(known: _Logins, registry: str, env: Mapping[str, str]) -> tuple[str, str] | None:
     for key in _KEYS.get(registry, (registry, f"https://{registry}")):
-        helper = document.get("credHelpers", {}).get(key) or document.get("credsStore")
-        if isinstance(helper, str) and re.fullmatch(r"[A-Za-z0-9_-]+", helper):
+        helper = known.credHelpers.get(key) or known.credsStore
+        if re.fullmatch(r"[A-Za-z0-9_-]+", helper):
             answer = process.run((f"docker-credential-{helper}", "get"), stdin=key, env=env, timeout=10)
             if answer.returncode == 0:
-                said = json.loads(answer.stdout)
-                return said["Username"], said["Secret"]
-        auth = document.get("auths", {}).get(key, {}).get("auth", "")
+                said = decoded(answer.stdout.encode(), _Helped)
+                return said.Username, said.Secret
+        auth = known.auths[key].auth if key in known.auths else ""
         if auth:
             user, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
             return (user, password) if colon else None

@@ -89,8 +89,8 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
 
 
 @contextmanager
-def saying(raw: bytes, drip: bytes = b"") -> Iterator[str]:
-    """The address of a server that says this to every question; with ``drip``, that byte for ever after it."""
+def saying(raw: bytes, drip: bytes = b"", pause: float = 0.0) -> Iterator[str]:
+    """The address of a server that says this to every question, after a pause; with ``drip``, that byte for ever."""
     server = socket.create_server(("127.0.0.1", 0), backlog=64)
     stop = threading.Event()
 
@@ -103,6 +103,7 @@ def saying(raw: bytes, drip: bytes = b"") -> Iterator[str]:
     def talk(client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):
             client.recv(1 << 16)
+            stop.wait(pause)
             client.sendall(raw)
             while drip and not stop.wait(0.02):
                 client.sendall(drip)

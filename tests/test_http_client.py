@@ -16,6 +16,7 @@ import pytest
 import ci_gpu
 from ci_gpu import registry
 from ci_gpu.errors import ConfigError, GitHubError
+from ci_gpu.github import api
 from ci_gpu.github.api import Api
 from ci_gpu.history.branch import Branch
 from ci_gpu.http_client import Client, NoAnswerError, TooSlowError
@@ -116,6 +117,19 @@ def test_a_slow_github_is_asked_once_and_a_slow_registry_within_one_time_for_all
                 client.ask("GET", url, {})
 
     assert (caught.value.kind, slept) == ("github-too-slow", [])
+
+
+@pytest.mark.attack
+def test_answers_that_are_each_just_in_time_have_an_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server takes nearly a minute for each of a run's dozens of answers: what each takes too long is charged."""
+    monkeypatch.setattr(api, "PROMPT", 0.0)
+    monkeypatch.setattr(api, "MAX_WAIT", 0.3)
+    with saying(answer(b'{"number": 1}'), pause=0.2) as url:
+        client = _api(url)
+        with pytest.raises(GitHubError) as caught:
+            [client.get("/x", Thing) for _ in range(20)]
+
+    assert caught.value.kind == "github-too-slow"
 
 
 @pytest.mark.attack

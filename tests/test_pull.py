@@ -227,6 +227,17 @@ def test_what_is_no_long_limit_is_left_to_the_engine(
     assert caught.value.kind == "pull-stalled"
 
 
+@pytest.mark.parametrize("text", ["[]", "7", "null", "{", "[" * 100_000, '{"auths": {}, "credsStore": "x"}'], ids=len)
+def test_whatever_docker_s_configuration_is_the_login_has_one_of_its_own(tmp_path: Path, text: str) -> None:
+    own, folder = tmp_path / "own", tmp_path / "ours"
+    own.mkdir()
+    folder.mkdir()
+    (own / "config.json").write_text(text)
+
+    assert pull._private_configuration("docker", folder, {"DOCKER_CONFIG": str(own)}) == {"DOCKER_CONFIG": str(folder)}
+    assert json.loads((folder / "config.json").read_text()).keys() <= {"auths"}
+
+
 def test_there_is_no_login_without_a_password() -> None:
     with (
         pytest.raises(RunnerError, match="CI_GPU_REGISTRY_PASSWORD is empty"),

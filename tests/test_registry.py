@@ -149,12 +149,53 @@ def test_a_credential_helper_is_asked_by_its_protocol(tmp_path: Path, settings: 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"auths": []}', '{"auths": {"r.example": {"auth": "%%%"}}}', '{"auths": 7}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "[" * 100_000,
+        '{"auths": []}',
+        '{"auths": {"r.example": {"auth": "%%%"}}}',
+        '{"auths": {"r.example": {"auth": "/w=="}}}',
+        '{"auths": {"r.example": {"auth": 7}}}',
+        '{"auths": {"r.example": []}}',
+        '{"auths": 7}',
+        '{"credHelpers": []}',
+        '{"credsStore": "not-installed"}',
+    ],
+    ids=lambda text: text[:50],
 )
 def test_a_damaged_auth_file_is_no_login(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
 
     assert registry.credentials("r.example", {"DOCKER_CONFIG": str(tmp_path)}, "docker") is None
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{}",
+        "[]",
+        "7",
+        "no JSON",
+        '{"Username": 1, "Secret": []}',
+        '{"Username": "u", "Secret": "\\ud800"}',
+        "[" * 100_000,
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_a_credential_helper_says_otherwise_is_no_login(tmp_path: Path, said: str) -> None:
+    """A credential helper answers with another JSON than documented: it ended as our bug, and is no login."""
+    (tmp_path / "said").write_text(said)
+    helper = tmp_path / "docker-credential-odd"
+    helper.write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
+    helper.chmod(0o755)
+    (tmp_path / "config.json").write_text('{"credsStore": "odd"}')
+    env = {"DOCKER_CONFIG": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    assert registry.credentials("r.example", env, "docker") is None
 
 
 def test_tags_are_read_over_pages_with_a_token_and_from_this_host_only(tmp_path: Path) -> None:

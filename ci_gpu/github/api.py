@@ -21,6 +21,9 @@ from ci_gpu.http_client import Answer, Client, NoAnswerError, TooSlowError, deco
 
 IDLE = 20.0
 TOTAL = 60.0
+PROMPT = 5.0
+"""Seconds. What an answer takes beyond that is charged like a wait: many answers that are just in time are no end."""
+
 MAX_WAIT = 180.0
 MAX_BYTES = 16 << 20
 MAX_PAGES = 50
@@ -110,12 +113,17 @@ class Api:
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None, *, last: bool) -> Answer | None:
         """The answer; None if there was none and it may be tried again."""
+        started = time.monotonic()
         try:
+            if self._patience < 0:
+                raise TooSlowError("its answers took too long, all together")
             return self._client.ask(method, self._base + path, self._headers, body)
         except NoAnswerError as error:
             if last or method == "POST" or isinstance(error, TooSlowError):
                 raise _unreachable(self._base, error) from error
             return None
+        finally:
+            self._patience -= max(0.0, time.monotonic() - started - PROMPT)
 
     def _wait(self, method: str, answer: Answer | None, attempt: int) -> float | None:
         """Seconds until it may be tried again; None if it may not."""

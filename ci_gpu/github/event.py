@@ -12,6 +12,7 @@ import msgspec
 
 from ci_gpu.errors import ConfigError, GitHubError
 from ci_gpu.github.api import Api
+from ci_gpu.untyped import table, text
 
 MAX_BYTES = 16 << 20
 
@@ -56,14 +57,14 @@ def pull_request(env: Mapping[str, str], api: Api) -> PullRequest | None:
         return _of_workflow_run(event, repository, api)
     if name == "push":
         return _of_commit(env, repository, api)
-    found = event.get("pull_request")
-    if not isinstance(found, dict) or not isinstance(found.get("number"), int):
+    found = table(event.get("pull_request"))
+    if not isinstance(found.get("number"), int):
         return None
-    head = found.get("head") or {}
+    head = table(found.get("head"))
     return PullRequest(
         repository=repository,
         number=found["number"],
-        fork=(head.get("repo") or {}).get("full_name") != repository,
+        fork=table(head.get("repo")).get("full_name") != repository,
         run=_number(env.get("GITHUB_RUN_ID")),
         attempt=_number(env.get("GITHUB_RUN_ATTEMPT")),
         commit=_commit(head.get("sha")),
@@ -80,9 +81,9 @@ def head(target: PullRequest, api: Api) -> str:
 
 def _of_workflow_run(event: Mapping[str, Any], repository: str, api: Api) -> PullRequest | None:
     """For forks GitHub leaves the list of pull requests empty: they are found by their head, if it has not moved."""
-    run = event.get("workflow_run") or {}
-    head, sha = run.get("head_repository") or {}, str(run.get("head_sha", ""))
-    owner, branch = str((head.get("owner") or {}).get("login", "")), str(run.get("head_branch", ""))
+    run = table(event.get("workflow_run"))
+    head, sha = table(run.get("head_repository")), str(run.get("head_sha", ""))
+    owner, branch = text(table(head.get("owner")).get("login")), text(run.get("head_branch"))
     if run.get("event") != "pull_request" or not owner or not branch:
         return None
     query = _quoted(f"{owner}:{branch}")
