@@ -27,22 +27,23 @@ def elf(
     needed: Iterable[str] = (),
     wide: bool = True,
     order: str = "<",
+    base: int = 0,
 ) -> bytes:
-    """A shared object with these sections (name, bytes), that needs these libraries. Its addresses are its offsets."""
+    """A shared object with these sections (name, bytes), that needs these libraries, loaded at the address ``base``."""
     header = 64 if wide else 52
     names = b"\0".join((b"", *(name for name, _ in sections), b".shstrtab", b""))
     strings = b"\0".join((b"", *(name.encode() for name in needed), b""))
     tags = [(1, strings.index(name.encode())) for name in needed]
-    body, rows, at = b"", [], header + 2 * (56 if wide else 32)
+    body, rows, at = b"", [], header + 3 * (56 if wide else 32)
     for name, data in (*sections, (b".shstrtab", names), (b"", strings)):
         rows.append((names.index(name) if name else 0, 1, 0, 0, at + len(body), len(data), 0, 0, 8, 0))
         body += data + bytes(-len(data) % 8)
-    dynamic = [*tags, (5, rows[-1][4]), (0, 0)]
+    dynamic = [*tags, (5, base + rows[-1][4]), (0, 0)]
     table = b"".join(struct.pack(order + ("QQ" if wide else "II"), *pair) for pair in dynamic)
     dynamic_at, body = at + len(body), body + table
     rows = [(0,) * 10, *rows]
     end = at + len(body)
-    segments = [(1, 0, 0, end), (2, dynamic_at, dynamic_at, len(table))]
+    segments = [(1, 0, base + end, 16), (1, 0, base, end), (2, dynamic_at, base + dynamic_at, len(table))]
     return b"".join(
         (
             b"\x7fELF" + bytes((2 if wide else 1, 1 if order == "<" else 2, 1)) + bytes(9),
@@ -58,7 +59,7 @@ def _header(wide: bool, order: str, size: int, sections_at: int, sections: int) 
     form = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
     of_segments, of_sections = (56, 64) if wide else (32, 40)
     return struct.pack(
-        order + form, 3, 62, 1, 0, size, sections_at, 0, size, of_segments, 2, of_sections, sections, sections - 2
+        order + form, 3, 62, 1, 0, size, sections_at, 0, size, of_segments, 3, of_sections, sections, sections - 2
     )
 
 

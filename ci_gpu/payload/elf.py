@@ -38,6 +38,7 @@ class Section:
     name: bytes
     offset: int
     size: int
+    compressed: bool = False
 
 
 class File:
@@ -151,9 +152,7 @@ class Elf:
 
     def _section(self, row: Tuple[int, ...], names: bytes) -> Section:
         name = names[row[0] : row[0] + _LONGEST_NAME].partition(b"\0")[0]
-        if row[2] & _COMPRESSED:
-            return Section(name + b" (compressed)", row[4], row[5])
-        return Section(name, row[4], row[5])
+        return Section(name, row[4], row[5], bool(row[2] & _COMPRESSED))
 
     def _segments(self) -> List[Tuple[int, int, int, int]]:
         """p_type, p_offset, p_vaddr, p_filesz."""

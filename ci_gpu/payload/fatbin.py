@@ -100,6 +100,8 @@ def _code(file: File, sections: Iterable[Section]) -> Iterator[Code]:
     steps = _Steps()
     for section in sections:
         if section.name in _SECTIONS:
+            if section.compressed:
+                raise Malformed("has its GPU code in a section that is compressed, which nothing loads")
             yield from _fatbins(file, section, steps)
 
 

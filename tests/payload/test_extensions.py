@@ -17,6 +17,7 @@ from tests.needs import module
 T4 = Gpu(0, "Tesla T4", "", "7.5")
 H100 = Gpu(1, "NVIDIA H100 80GB HBM3", "", "9.0")
 TORCH = ("libtorch.so", "libc10.so")
+KINDS = {"sm": 2, "compute": 1, "lto": 8}
 SUFFIX = {"a": 0x100011, "f": 0x200011, "": 0x11}
 
 
@@ -26,7 +27,7 @@ def native(*architectures: str, needed: tuple[str, ...] = TORCH) -> bytes:
     for name in architectures:
         kind, _, number = name.partition("_")
         digits = number.rstrip("af")
-        entries.append(entry(2 if kind == "sm" else 1, int(digits), SUFFIX[number[len(digits) :]]))
+        entries.append(entry(KINDS[kind], int(digits), SUFFIX[number[len(digits) :]]))
     return elf([(b".nv_fatbin", fatbin(*entries))] if entries else [(b".text", b"x")], needed)
 
 
@@ -59,6 +60,13 @@ def test_an_object_belongs_to_the_distribution_that_records_it(site: Path) -> No
 
     assert found(site)["flash-attn 1.0: flash_attn_2_cuda.so"] == ("compute_90", "sm_80", "sm_90a")
     assert not any("pillow" in name for name in found(site))
+
+
+def test_code_for_a_later_link_is_none_that_runs(site: Path) -> None:
+    """ "Implicit JIT linking of the LTO intermediates is not supported" (nvcc's documentation)."""
+    package(site, "a", {"a.so": native("lto_90")})
+
+    assert found(site) == {"a 1.0: a.so": ()}
 
 
 def test_an_object_beside_all_records_is_found_without_a_name(site: Path) -> None:

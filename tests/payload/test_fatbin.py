@@ -20,7 +20,7 @@ from tests.elves import fatbin as binary
 from tests.needs import program
 from tests.nvcc import gencode, made, run, shared
 
-CODE = ((".nv_fatbin", binary(entry(2, 90), entry(1, 90))),)
+CODE = binary(entry(2, 90), entry(1, 90))
 FORMS = {
     "machine code and PTX": (("sm_80", "sm_90", "compute_90"), ()),
     "exactly this GPU": (("sm_90a", "sm_103a", "compute_110a"), ()),
@@ -130,7 +130,7 @@ def test_what_a_linker_takes_away_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_every_width_and_order_of_bytes(wide: bool, order: str, tmp_path: Path) -> None:
-    data = elf([(b".text", b"x"), (b".nv_fatbin", CODE[0][1])], ["libtorch.so", "libcudart.so.12"], wide, order)
+    data = elf([(b".text", b"x"), (b".nv_fatbin", CODE)], ["libtorch.so", "libcudart.so.12"], wide, order)
     found = read(tmp_path, data)
 
     assert (archs(found), found.needed, found.error) == (
@@ -138,6 +138,28 @@ def test_every_width_and_order_of_bytes(wide: bool, order: str, tmp_path: Path) 
         ("libtorch.so", "libcudart.so.12"),
         "",
     )
+
+
+def test_addresses_are_not_offsets(tmp_path: Path) -> None:
+    assert read(tmp_path, elf([], ["libtorch.so"], base=0x400000)).needed == ("libtorch.so",)
+
+
+def test_the_names_of_very_many_sections_are_found(tmp_path: Path) -> None:
+    """e_shstrndx has 16 bits: where they do not do, it is 0xffff, and sh_link of section 0 says it."""
+    data = section(CODE)
+    at = len(data) - 4 * 64
+    moved = patched(patched(data, 62, "H", 0xFFFF), at + 40, "I", struct.unpack_from("<H", data, 62)[0])
+
+    assert archs(read(tmp_path, moved)) == {"sm_90", "compute_90"}
+
+
+def test_a_file_of_debug_information_has_no_code(tmp_path: Path) -> None:
+    """It has the header of each section of its object, and the bytes of few."""
+    path = shared(tmp_path / "k.so", *gencode("sm_90"))
+    subprocess.run([program("objcopy"), "--only-keep-debug", path, tmp_path / "k.so.debug"], check=True)
+
+    assert fatbin.read(str(path)).code
+    assert fatbin.read(str(tmp_path / "k.so.debug")) == fatbin.Carried()
 
 
 def test_zeros_between_fat_binaries_are_passed_over(tmp_path: Path) -> None:
@@ -166,7 +188,11 @@ def patched(data: bytes, offset: int, form: str, *values: int) -> bytes:
     return data[:offset] + new + data[offset + len(new) :]
 
 
-WHOLE = section(CODE[0][1])
+WHOLE = section(CODE)
+FIRST = len(WHOLE) - 3 * 64
+"""Where the header of its first section is, the one with GPU code; then come the names of sections, and the strings."""
+
+STRINGS, NO_STRINGS = struct.pack("<QQQ", 1, 1, 5), struct.pack("<QQQ", 1, 1, 21)  # DT_STRTAB becomes DT_DEBUG
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "ends at 0"),
     "no ELF": (b"#!/bin/sh\nexit 0 # and more", "is no ELF file"),
@@ -180,13 +206,23 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "program headers beyond its end": (patched(WHOLE, 32, "Q", (1 << 64) - 1), "ends at"),
     "program headers of one byte": (patched(WHOLE, 54, "H", 1), "program headers of 1 bytes"),
     "no fat binary": (section(b"\1" * 64), "no fat binary of a known form"),
-    "half a fat binary": (section(CODE[0][1][:80]), "after its section's end"),
+    "half a fat binary": (section(CODE[:80]), "after its section's end"),
     "an entry that ends nowhere": (section(binary(patched(entry(2, 90), 8, "Q", (1 << 64) - 1))), "ends after"),
     "an entry whose header has no bytes": (section(binary(patched(entry(2, 90), 4, "I", 0))), "ends after"),
-    "a fat binary that ends nowhere": (section(patched(CODE[0][1], 8, "Q", (1 << 64) - 1)), "after its section's end"),
-    "a fat binary whose header has no bytes": (section(patched(CODE[0][1], 6, "H", 0)), "no fat binary"),
-    "a fat binary of a later form": (section(patched(CODE[0][1], 4, "H", 2)), "no fat binary"),
-    "a needed library without a name": (elf([], ["a"])[:-1].replace(b"\0a\0", b"\0aa", 1), "ends at"),
+    "a fat binary that ends nowhere": (section(patched(CODE, 8, "Q", (1 << 64) - 1)), "after its section's end"),
+    "a fat binary whose header has no bytes": (section(patched(CODE, 6, "H", 0)), "no fat binary"),
+    "a fat binary of a later form": (section(patched(CODE, 4, "H", 2)), "no fat binary"),
+    "an entry whose header is too short": (
+        section(binary(entry(2, 90, header=48)[:48].replace(b"\x30", b"\x28", 1))),
+        "ends",
+    ),
+    "GPU code that is compressed as a section": (patched(WHOLE, FIRST + 8, "Q", 0x800), "which nothing loads"),
+    "names of sections that are not in the file": (patched(WHOLE, FIRST + 64 + 4, "I", 8), "names of sections"),
+    "gigabytes of names of sections": (patched(WHOLE, FIRST + 64 + 32, "Q", 1 << 33), "names of sections"),
+    "a needed library whose name does not end": (elf([], ["a" * 300]), "name does not end"),
+    "needed libraries without their names": (elf([], ["a"]).replace(STRINGS, NO_STRINGS, 1), "has no names"),
+    "more needed libraries than there are": (elf([], ["a"] * 1001), "more than 1000"),
+    "a table for the loader of gigabytes": (patched(WHOLE, 64 + 2 * 56 + 32, "Q", 1 << 33), "for the loader"),
 }
 
 
@@ -209,7 +245,7 @@ def test_what_came_before_an_error_is_kept(tmp_path: Path) -> None:
 @pytest.mark.attack
 def test_an_object_that_is_cut_anywhere_is_an_error_value(tmp_path: Path) -> None:
     """An image carries an extension that was cut short: wherever that was, it is an error value and no crash."""
-    data = elf([(b".nv_fatbin", CODE[0][1])], ["libtorch.so"])
+    data = elf([(b".nv_fatbin", CODE)], ["libtorch.so"])
     path = tmp_path / "k.so"
     whole = read(tmp_path, data)
 
@@ -287,8 +323,8 @@ def test_entries_without_end_are_an_error_value(
 def test_one_table_for_the_loader_is_read(reads: list[int], tmp_path: Path) -> None:
     """An image carries an object with thousands of program headers that show one large table: it is read once."""
     data = elf([], ["libtorch.so"])
-    row = data[64 + 56 : 64 + 112]
-    many = patched(patched(data, 32, "Q", len(data)), 56, "H", 60_000) + data[64 : 64 + 56] + row * 59_999
+    rows = data[64 : 64 + 3 * 56]
+    many = patched(patched(data, 32, "Q", len(data)), 56, "H", 60_000) + rows + rows[-56:] * 59_997
     found = read(tmp_path, many)
 
     assert (found.needed, found.error) == (("libtorch.so",), "")
