@@ -23,6 +23,10 @@ _OBJECT = re.compile(r"\.so(\.\d+)*$")
 _LINKED = re.compile(r"lib(torch|c10)(_\w+)?\.so|lib(cudart|cuda)(-\w+)?(\.\w+)?\.so[\d.]*")  # auditwheel adds a hash
 _RUNTIME = re.compile(r"lib(?:cudart|cublas)\.so\.(\d+)")
 _OF_TORCH = re.compile(r"libtorch_cuda(_cpp|_cu)?\.so")
+_OF_NVIDIA = re.compile(
+    r"lib(cudart|cublas(Lt)?|cudnn(_\w+)?|cufftw?|curand|cusolver(Mg)?|cusparse(Lt)?|cutensor(Mg)?|nccl|npp\w+|nvJitLink"
+    r"|nvcomp|nvjpeg|nvrtc(-builtins)?|nvshmem_\w+|nvtiff)\b.*"
+)
 _NO_ELF = "is no ELF file"  # a linker's script, say: what the loader cannot load carries nothing
 _PACKAGES = ("site-packages", "dist-packages")
 _SHALLOW = 2
@@ -50,15 +54,25 @@ class Native:
         """The major of the CUDA that the loader has to find for it; empty if it brings its own, or needs none."""
         return next((match.group(1) for match in map(_RUNTIME.match, self.needed) if match), "")
 
+    @property
+    def library(self) -> bool:
+        """Whether it is a library of NVIDIA's, of its own package or carried along in another."""
+        of_nvidia = re.match(r"nvidia[-_]", self.name, re.IGNORECASE)
+        return bool(of_nvidia or _OF_NVIDIA.fullmatch(os.path.basename(self.path)))
+
 
 @dataclass(frozen=True)
 class Judged:
-    """A distribution on one GPU: ``state`` is that of `archs`; its objects, and those of them that have nothing."""
+    """A distribution on one GPU: ``state`` is that of `archs`, ``without`` those of its objects that have nothing.
+
+    ``library``: it is nothing but libraries of NVIDIA's. Not all of one need run on each GPU: cuSPARSELt's code began
+    with 8.0, and torch, which is linked to it, runs on a T4 all the same.
+    """
 
     name: str
     state: str
-    objects: Tuple[Native, ...]
     without: Tuple[Native, ...]
+    library: bool
 
 
 def installed(path: Sequence[str]) -> Tuple[Tuple[Native, ...], bool]:
@@ -88,11 +102,6 @@ def is_torch(name: str) -> bool:
     return name.partition(" ")[0].lower() in ("torch", "pytorch")
 
 
-def is_library(name: str) -> bool:
-    """Whether it is a library of NVIDIA's. Not all of one need run on each GPU: cuSPARSELt's first was 8.0, say."""
-    return re.match(r"nvidia[-_]", name, re.IGNORECASE) is not None
-
-
 def carried(natives: Iterable[Native]) -> Tuple[str, ...]:
     """The architectures of these objects together, the oldest first."""
     every = {arch for native in natives for arch in native.archs}
@@ -101,12 +110,14 @@ def carried(natives: Iterable[Native]) -> Tuple[str, ...]:
 
 def _judged(name: str, group: List[Native], capability: str, cuda: str) -> Judged:
     """By the best object of those that this torch's CUDA can load: some distributions bring one for each CUDA."""
-    fitting = [native for native in group if native.cuda in ("", cuda.partition(".")[0])] or group
+    own = [native for native in group if not native.library] or group
+    fitting = [native for native in own if native.cuda in ("", cuda.partition(".")[0])] or own
     states = {native: archs.coverage(capability, native.archs, cuda) for native in fitting}
     deciding = {states[native] for native in fitting if _OF_TORCH.fullmatch(os.path.basename(native.path))}
     best = deciding or set(states.values())  # torch's linear algebra is MAGMA's, with architectures of its own
     state = next((state for state in (archs.SASS, archs.PTX) if state in best), archs.NONE)
-    return Judged(name, state, tuple(fitting), tuple(native for native in fitting if states[native] == archs.NONE))
+    without = tuple(native for native in fitting if states[native] == archs.NONE)
+    return Judged(name, state, without, own[0].library)
 
 
 def _native(file: str, name: str, shown: str) -> Native:

@@ -212,6 +212,36 @@ def test_torchs_linear_algebra_does_not_speak_for_torch() -> None:
     )
 
 
+def test_a_library_of_nvidias_that_is_carried_along_does_not_speak_for_the_package() -> None:
+    """torchvision 0.29.1 carries libnvjpeg, which has more than its own code."""
+    both = natives(
+        ("torchvision/_C.so", "sm_90"),
+        ("torchvision.libs/libnvjpeg.36e11081.so.13", "sm_75 sm_90"),
+        name="torchvision 0.29.1",
+    )
+
+    (of_both,), (alone,) = judged(both, "7.5", "12.8"), judged(both[1:], "7.0", "12.8")
+    assert (of_both.state, of_both.library) == (archs.NONE, False)
+    assert (alone.state, alone.library) == (archs.NONE, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "library"),
+    [
+        ("libcudnn_engines_precompiled.so.9", True),
+        ("libcublasLt.so.13", True),
+        ("libnvjpeg.36e11081.so.13", True),
+        ("libnccl.so.2", True),
+        ("libnvbench.so", False),
+        ("libtorch_cuda.so", False),
+        ("_C.so", False),
+    ],
+)
+def test_nvidias_libraries_are_known_by_their_names(file: str, library: bool) -> None:
+    assert Native("a 1", f"a.libs/{file}").library == library
+    assert Native("nvidia-a 1", file).library
+
+
 def test_objects_without_a_package_are_judged_one_by_one() -> None:
     found = judged(natives(("a.so", "sm_75"), ("b.so", "sm_90"), name=""), "7.5", "12.8")
 

@@ -53,13 +53,13 @@ def check_extensions(device: str) -> Iterable[Any]:
     yield from _carried(natives, found)
     if more:
         yield Note(f"only the first {extensions.MOST_NAMES} names in the folders of packages were looked at")
-    named = {native.name for native in natives if native.archs}
-    if not named:
+    with_code = [native for native in natives if native.archs]
+    if not with_code:
         raise NotHere("no package that is installed has GPU code of its own")
     if not found.gpus:
         raise NeedsGpu("needs a GPU to compare the packages with; none is visible")
     yield from _runs(natives, found)
-    if all(extensions.is_torch(name) or extensions.is_library(name) for name in named):
+    if all(extensions.is_torch(native.name) or native.library for native in with_code):
         raise NotHere("no package but torch and NVIDIA's libraries has GPU code of its own")
 
 
@@ -200,7 +200,7 @@ def _runs(natives: Tuple[extensions.Native, ...], found: Environment) -> Iterabl
     for gpu in {(gpu.name, gpu.capability): gpu for gpu in found.gpus}.values():
         model = f"{gpu.name} ({gpu.capability})"
         for package in extensions.judged(natives, gpu.capability, found.torch_cuda):
-            if package.state == archs.NONE and not extensions.is_library(package.name):
+            if package.state == archs.NONE and not package.library:
                 wrong[f"{_lacks(package)} {model}"] = gpu.capability
             elif package.without:
                 notes.append(Note(f"{_lacks(package)} {model}: whatever calls it fails there"))
