@@ -255,10 +255,13 @@ def _engine_s_words(returncode: int, said: str, started: bool | None) -> str | N
     """What the engine said of a container that did not start; None where it did, and the words are the image's."""
     if started:
         return None
-    if started is False or returncode == 125:
+    if started is False:
         return said
-    lines = (line for line in said.splitlines() if line.lower().startswith(_CLIENT))
-    return "\n".join(lines) or None
+    lines = said.splitlines()
+    spoken = [number for number, line in enumerate(lines) if line.lower().startswith(_CLIENT)]
+    if returncode == 125 and spoken:  # the client's own code; an image can end with it, but not without its words
+        return "\n".join(lines[spoken[0] :])
+    return "\n".join(lines[number] for number in spoken) or None
 
 
 def _known(words: str, causes: Iterable[_Cause]) -> CiGpuError | None:

@@ -204,7 +204,7 @@ def _converse(visit: Visit, guest: plan.Guest, transcript: Transcript, watch: Wa
             timed_out = _listen(conversation, guest, transcript, watch)
             if timed_out:
                 conversation.kill()
-            ending = Ending(code=conversation.wait(), timed_out=timed_out)
+            ending = Ending(code=conversation.wait(), timed_out=timed_out, contained=visit.engine.CONTAINERS)
         if not transcript.bye:
             ending = _as_the_engine_tells(visit, name, ending, transcript)
     if transcript.open_check and not ending.killed_from_outside:
@@ -272,7 +272,7 @@ def _failure(visit: Visit, transcript: Transcript, ending: Ending) -> CiGpuError
     if transcript.environment:
         return None
     if transcript.hello:
-        return startup.import_failure(ending)
+        return startup.import_failure(ending, transcript.log)
     return startup.python_failure(ending, transcript.log) or diagnosis.start_failure(
         ending.code,
         transcript.log,
@@ -325,7 +325,7 @@ def _noted(result: CheckResult, killed: set[str]) -> CheckResult:
     return dataclasses.replace(result, notes=(*result.notes, TRIED_AGAIN))
 
 
-TRIED_AGAIN = "its container was killed from outside once, and the check was made again"
+TRIED_AGAIN = "its container was killed (SIGKILL) once, from outside as far as is known, and the check was made again"
 
 
 def _keeps_dying(ending: Ending) -> CiGpuError:

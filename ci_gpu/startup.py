@@ -33,11 +33,12 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     started: bool | None = None
     timed_out: bool = False
     removed: bool = False
+    contained: bool = True  # False: it is a process of ours, and a code above 128 is one that it chose itself
 
     @property
     def signal(self) -> int:
         """The signal that ended it: an engine tells 128 + number, a process of the host's -number. 0 if none did."""
-        number = -self.code if self.code < 0 else self.code - 128
+        number = -self.code if self.code < 0 else self.code - 128 if self.contained else 0
         return number if 0 < number <= _LAST_SIGNAL else 0
 
     @property
@@ -51,7 +52,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     def killed_from_outside(self) -> bool:
         """By a SIGKILL that neither we nor the container's own memory limit sent: nothing is known of the image.
 
-        Or with the container, whatever code the engine's client ends with then.
+        Or with the container, whatever code the engine's client ends with then. Below an init, and by an exit code of
+        137, an image can do the same to itself; no engine tells them apart.
         """
         killed = self.removed or self.signal == signal.SIGKILL
         return killed and not self.out_of_memory and not self.timed_out
@@ -118,8 +120,13 @@ def _python_broken(file: str, said: str) -> CiGpuError:
     )
 
 
-def import_failure(ending: Ending) -> CiGpuError:
-    """The error for a container that ended during `import torch` without a word of ours."""
+def import_failure(ending: Ending, log: str = "") -> CiGpuError:
+    """The error for a container that ended during `import torch` without a word of ours.
+
+    ``log`` is the image's own: it can tell of the image, and of nothing else.
+    """
+    if ending.code and not ending.timed_out and re.search(_NO_ROOM, log[-MESSAGE_CHARACTERS:]):
+        return _no_room("`import torch`")
     return failure(ending, "`import torch`", "torch-broken") or ImageError(
         f"`import torch` ended the process (exit code {ending.code})",
         why="something that is loaded with torch ends the interpreter",
@@ -136,6 +143,19 @@ def torch_broken(message: str) -> tuple[str, str]:
             found = {name: (text or "torch")[:1000] for name, text in match.groupdict().items()}
             return why.format(**found), remedy.format(**found)
     return _UNKNOWN
+
+
+_NO_ROOM = r"[Rr]esource temporarily unavailable|can't start new thread|fork: retry|EAGAIN"
+"""What libgomp, OpenBLAS, a shell, libuv and Python say where no process or thread can be started."""
+
+
+def _no_room(during: str) -> CiGpuError:
+    return ImageError(
+        f"{during} ended because no further process or thread could be started",
+        why="the image starts processes without end, or more threads than --pids-limit allows (one for each processor)",
+        remedy="look for what starts them; raise --pids-limit if they are meant, or set OMP_NUM_THREADS in the image",
+        kind="pids-limit",
+    )
 
 
 def _too_slow(during: str) -> CiGpuError:
@@ -171,8 +191,9 @@ def _removed(during: str) -> CiGpuError:
 
 def _killed(during: str) -> CiGpuError:
     return RunnerError(
-        f"{during} was killed from outside (SIGKILL), in two containers one after the other",
-        why="the runner was short of memory, --memory is too small (podman may not say so), or a clean-up ended it",
+        f"{during} was killed (SIGKILL), in two containers one after the other",
+        why="from outside: the runner was short of memory, --memory is too small (podman may not say so), or a clean-"
+        "up ended it; or from inside, which looks the same: a process of the image's sent the signal, or ended with 137",
         remedy="journalctl -k shows what the kernel killed; raise --memory if one is set, else see the engine's events",
         kind="killed",
     )
@@ -210,6 +231,11 @@ _CRASHES: dict[int, tuple[str, str]] = {
 }
 
 _IMPORT_CAUSES = (
+    (
+        _NO_ROOM,
+        "no further process or thread could be started: the image starts them without end, or more than --pids-limit",
+        "look for what starts them; raise --pids-limit if they are meant, or set OMP_NUM_THREADS in the image",
+    ),
     (
         r"(?P<file>\S{1,300}): version [`'](?P<version>(GLIBCXX|CXXABI)_[\w.]{1,40})' not found"
         r"(?:.{0,40}required by (?P<by>[^)]{1,300}))?",

@@ -71,7 +71,7 @@ def test_where_nobody_knows_of_a_start_the_client_s_lines_and_its_own_exit_code_
     gone = "docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"
 
     assert start_failure(1, f"noise\n{gone}", entrypoint=()).kind == "engine-down"
-    assert start_failure(125, "mkdir /x: no space left on device", entrypoint=()).kind == "no-space"
+    assert start_failure(125, "docker: mkdir /x:\nno space left on device", entrypoint=()).kind == "no-space"
     assert start_failure(127, "app: no space left on device", entrypoint=()).kind == "no-python"
     assert start_failure(1, "app: no space left on device", entrypoint=()).kind == "no-answer"
 
@@ -143,3 +143,19 @@ def test_no_pattern_may_run_over_a_text_without_bound(pattern: str) -> None:
     without_sets = re.sub(r"\[[^\]]*\]", "S", pattern)
 
     assert not re.search(r"(?<!\\)[.S](\*|\+|\{\d+,\})|\\[SwWsdD]\+", without_sets.replace(r"\s*$", ""))
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("started", [True, None])
+@pytest.mark.parametrize("code", [1, 125, 126, 127])
+@pytest.mark.parametrize(
+    "words", ["mkdir /x: no space left on device", "could not select device driver", "toomanyrequests"]
+)
+def test_an_image_prints_an_engine_s_words_and_ends_with_its_code(words: str, code: int, started: bool | None) -> None:
+    """An image prints what an engine would say and ends with the engine's own exit code, so that the runner is blamed
+    for it. Its words are not read for a cause where it ran, nor where nobody knows and no line is the client's.
+    """
+    error = start_failure(code, words, entrypoint=(), started=started)
+
+    assert error.exit_code == 4
+    assert not diagnosis.refuses_gpus(error)

@@ -60,6 +60,8 @@ def test_a_kill_from_outside_that_comes_again_is_the_runner_s(started) -> None:
 
     assert (error.kind, error.exit_code) == ("killed", 3)
     assert "SIGKILL" in error.what
+    assert "from outside" in error.why
+    assert "from inside, which looks the same" in error.why
 
 
 def test_a_kill_before_the_payload_speaks_is_the_runner_s_too(tmp_path: Path) -> None:
@@ -182,6 +184,8 @@ def test_a_container_that_somebody_removed_tells_nothing_of_the_image_whatever_c
 
 def test_an_engine_tells_of_signals_as_128_and_more() -> None:
     assert Ending(code=139).signal == signal.SIGSEGV
+    assert Ending(code=137, contained=False).signal == 0
+    assert Ending(code=-9, contained=False).killed_from_outside
     assert Ending(code=-11).signal == signal.SIGSEGV
     assert [Ending(code=code).signal for code in (0, 1, 127, 255)] == [0, 0, 0, 0]
 
@@ -356,3 +360,64 @@ def test_what_an_image_says_steers_no_terminal(started) -> None:
 
     assert error.kind == "python-broken"
     assert not {"\x1b"} & set(error.what + error.why + error.remedy)
+
+
+@pytest.mark.attack
+def test_an_interpreter_ends_with_the_code_of_a_kill(tmp_path: Path) -> None:
+    """A program that is no container's ends with 137 by itself, as a killed container does, so that the runner is
+    blamed. Its signal would be known, so it is an exit code, and its own.
+    """
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho starting\nexit 137\n")
+    python.chmod(0o755)
+
+    assert failure(guest.examine(visit(FAULTS, pythons=(str(python),)), Recorder())).exit_code == 4
+
+
+NO_FORK = """
+import errno, os
+def fork():
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+os.fork = fork
+"""
+"""fork(2) where the limit of the control group is reached. It is there before the payload is, as a storm would be."""
+
+
+@pytest.mark.attack
+def test_an_image_starts_processes_without_end(started) -> None:
+    """An image fills its control group with processes, so that no check can be forked: it was told as an end of `import
+    torch`. Each check says that no process could be started, and the limits.
+    """
+    answers = started(NO_FORK, "sitecustomize.py")
+
+    assert answers.failure is None, answers.failure and answers.failure.what
+    assert [(result.outcome, result.kind) for result in answers.results] == [("error", "pids-limit")]
+    assert "as many processes and threads are there as there may be" in answers.results[0].message
+    assert answers.environment is not None
+    assert "no process could be started" in answers.environment.gpu_error
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "said",
+    [
+        "libgomp: Thread creation failed: Resource temporarily unavailable",
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 5 of 64: Resource temporarily unavailable",
+        "RuntimeError: can't start new thread",
+    ],
+)
+def test_a_storm_ends_the_import(started, said: str) -> None:
+    """With the control group full, libgomp and OpenBLAS end the process during `import torch`. What they print tells
+    that it was the limit; it is the image's word, and the image stays at fault.
+    """
+    error = failure(started(f"import os, sys; print({said!r}, file=sys.stderr, flush=True); os._exit(1)"))
+
+    assert (error.kind, error.exit_code) == ("pids-limit", 4)
+    assert "--pids-limit" in error.remedy
+
+
+def test_an_import_that_raises_for_want_of_threads_is_told_as_that(started) -> None:
+    error = failure(started('raise RuntimeError("can\'t start new thread")'))
+
+    assert error.exit_code == 4
+    assert "--pids-limit" in error.why

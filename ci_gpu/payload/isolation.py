@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import Callable, List, Tuple
 
+from . import processes
+
 LOG_BYTES = 64 << 10
 """The tail of a check's output that goes into its result."""
 
@@ -72,12 +74,18 @@ def in_child(function: Callable[[], bytes], timeout: float, spared: Tuple[int, .
 
     Raises:
         HostGone: stdin came to its end meanwhile.
+        NoProcess: there is no room for another process.
     """
     answer, output = _Pipe(ANSWER_BYTES), _Pipe(LOG_BYTES, forward=True)
     started = time.monotonic()
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
+    try:
+        child = processes.fork()
+    except processes.NoProcess:
+        answer.close()
+        output.close()
+        raise
     if child == 0:
         _be_the_child(function, answer, output)
     answer.parent()
@@ -113,6 +121,10 @@ class _Pipe:
     def parent(self) -> None:
         os.close(self.writer)
         os.set_blocking(self.reader, False)
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
 
     def drain(self) -> None:
         """Read what is there and close: a grandchild may still hold the other end."""

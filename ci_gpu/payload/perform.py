@@ -9,7 +9,7 @@ import traceback
 from dataclasses import asdict
 from typing import Any, Dict, List, Optional
 
-from . import cuda_errors, evidence, probe
+from . import cuda_errors, evidence, probe, processes
 from .needs import demand
 from .wire import (
     ERROR,
@@ -119,6 +119,9 @@ def _broken(error: BaseException, device: str) -> Dict[str, str]:
     """An exception, with what its text means; where that says nothing, with why no GPU answers any more."""
     traceback.print_exception(type(error), error, error.__traceback__)
     text = last_line(error)
+    if processes.caused(error):
+        message = f"{text.splitlines()[0]}: {processes.limits()}"
+        return {"outcome": ERROR, "kind": processes.KIND, "message": message, "hint": processes.HINT}
     if device != "cuda":  # whatever its words are: no CUDA was used
         return _unexplained(text, "exception")
     cause = cuda_errors.of_exception(text)

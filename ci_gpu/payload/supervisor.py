@@ -19,7 +19,7 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, Optional, Tuple
 
-from . import cuda_errors, perform, probe, shadows
+from . import cuda_errors, perform, probe, processes, shadows
 from .isolation import Ended, HostGone, adopt_orphans, in_child
 from .watcher import Watcher
 from .wire import (
@@ -79,7 +79,7 @@ def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) ->
     environment = replace(_environment(), import_seconds=import_seconds)
     channel.send(environment)
     fallen = cuda_errors.fallen(environment) if request["device"] == "cuda" else None
-    watcher = Watcher(_watched(environment, request["watch"])) if request["watch"] else None
+    watcher = _watcher(environment, request["watch"]) if request["watch"] else None
     spared = (watcher.pid,) if watcher else ()
     for check in request["checks"]:
         channel.send(Started(check["id"]))
@@ -87,6 +87,14 @@ def _answer(channel: Channel, request: Dict[str, Any], import_seconds: float) ->
     if watcher:
         channel.send(Watched(watcher.stop()))
     channel.send(Bye(len(request["checks"])))
+
+
+def _watcher(environment: Environment, which: str) -> Optional[Watcher]:
+    """None where there is no room for its process: then nothing was seen of the GPUs."""
+    try:
+        return Watcher(_watched(environment, which))
+    except processes.NoProcess:
+        return None
 
 
 def _watched(environment: Environment, which: str) -> Tuple[str, ...]:
@@ -109,7 +117,10 @@ def _import_torch() -> Optional[Unusable]:
 
 def _environment() -> Environment:
     """Looked up in a child: to touch CUDA in this process would break it in every fork."""
-    ended = in_child(lambda: perform.to_json(probe.environment()), PROBE_TIMEOUT)
+    try:
+        ended = in_child(lambda: perform.to_json(probe.environment()), PROBE_TIMEOUT)
+    except processes.NoProcess as error:
+        return _unseen(str(error))
     if ended.data:
         try:
             fields = json.loads(ended.data.decode())
@@ -118,22 +129,31 @@ def _environment() -> Environment:
             return Environment(**{**fields, "handed": tuple(fields["handed"])})
         except (TypeError, ValueError):
             pass
+    return _unseen(f"the look at the GPUs {_how(ended)}")
+
+
+def _unseen(why: str) -> Environment:
     torch = sys.modules["torch"]
     return Environment(
         platform.python_version(),
         platform.machine(),
         str(torch.__version__),
         torch_cuda=str(getattr(torch.version, "cuda", "") or ""),
-        gpu_error=f"the look at the GPUs {_how(ended)}",
+        gpu_error=why,
     )
 
 
 def _result(
     check: Dict[str, Any], device: str, fallen: Optional[cuda_errors.Cause], spared: Tuple[int, ...]
 ) -> CheckResult:
-    ended = in_child(
-        lambda: perform.to_json(perform.check(check["id"], check["module"], device, fallen)), check["timeout"], spared
-    )
+    try:
+        ended = in_child(
+            lambda: perform.to_json(perform.check(check["id"], check["module"], device, fallen)),
+            check["timeout"],
+            spared,
+        )
+    except processes.NoProcess as error:
+        return CheckResult(check["id"], ERROR, message=str(error), hint=processes.HINT, kind=processes.KIND)
     kind, message = _death(ended)
     if kind:
         cause = fallen.id if fallen and fallen.id == "silent-gpus" else ""  # the look at the GPUs may have died so, too

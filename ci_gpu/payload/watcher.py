@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from typing import List, Tuple
 
-from . import telemetry
+from . import processes, telemetry
 from .isolation import die_with_parent
 from .nvml import Nvml
 from .wire import GpuState, Telemetry
@@ -27,7 +27,7 @@ class Watcher:
     def __init__(self, gpus: Tuple[str, ...]) -> None:
         stopped, self._stop = os.pipe()
         self._answer, answer = os.pipe()
-        self.pid = os.fork()
+        self.pid = processes.fork()
         if self.pid == 0:
             os.close(self._stop)
             os.close(self._answer)
