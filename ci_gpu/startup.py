@@ -193,7 +193,7 @@ def _killed(during: str) -> CiGpuError:
     return RunnerError(
         f"{during} was killed (SIGKILL), in two containers one after the other",
         why="from outside: the runner was short of memory, --memory is too small (podman may not say so), or a clean-"
-        "up ended it; or from inside, which looks the same: a process of the image's sent the signal, or ended with 137",
+        "up ended it; or from inside, which looks the same: a process of the image's sent it, or ended with 137",
         remedy="journalctl -k shows what the kernel killed; raise --memory if one is set, else see the engine's events",
         kind="killed",
     )
