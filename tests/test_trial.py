@@ -538,7 +538,7 @@ def rate(found: Trial) -> tuple[str, str]:
         (
             {"RAISES": "2 4 6"},
             "exception",
-            "had an error in 3 of 6 containers of the head: ValueError: no such algorithm",
+            "had an error in 3 of 6 containers of the head: speed.py:17: ValueError: no such algorithm",
         ),
         ({"ENDS": "2"}, "", "had an error in 1 of 6 containers of the head: "),
     ],
