@@ -20,6 +20,7 @@ from ci_gpu.model import (
     ImageReport,
     MetricRule,
     Policy,
+    Proposal,
     PulledImage,
     RunReport,
     Trial,
@@ -867,6 +868,13 @@ def test_what_the_machine_spoiled_is_said_and_not_held_against_the_head(spoiled:
     assert [(one.kind, one.image, one.exit_code) for one in found.advice] == [(kind, "image", 0)]
 
 
+def test_a_container_without_an_answer_is_of_no_check() -> None:
+    spoiled = block(invalid="the GPU throttled", spoiled=True, failure=SILENT)
+    (said,) = measured(spoiled, block(result())).advice
+
+    assert (said.kind, said.subject) == ("torch-broken", "")
+
+
 def test_the_reason_has_the_count_the_first_message_and_the_hint() -> None:
     later = result(outcome="failed", message="off by 4 %")
     (reason,) = measured(block(WRONG), block(later, pair=2), block(result(), pair=3)).reasons
@@ -902,6 +910,24 @@ def test_containers_that_were_read_from_a_file_are_judged_alike() -> None:
     report = msgspec.structs.replace(REPORT, images=(image(result()),), trial=trial)
 
     assert judge(msgspec.json.decode(msgspec.json.encode(report), type=RunReport)) == judge(report)
+
+
+def test_what_a_pull_request_proposes_is_said_of_the_first_image_and_shuts_nothing() -> None:
+    proposal = Proposal(pending=("a floor", "a gate"), unread="HTTP 404")
+    images = image(result()), image(result(), name="second")
+    found = judge(msgspec.structs.replace(REPORT, images=images, proposal=proposal))
+
+    assert (found.exit_code, found.reasons) == (0, ())
+    assert [(one.kind, one.image, one.subject, one.exit_code) for one in found.advice] == [
+        ("base-unread", "image", "ci-gpu.toml", 0),
+        ("pending", "image", "ci-gpu.toml", 0),
+        ("pending", "image", "ci-gpu.toml", 0),
+    ]
+    assert found.advice[0].message.endswith(": HTTP 404")
+    assert [one.message.rpartition(": ")[2] for one in found.advice[1:]] == ["a floor", "a gate"]
+    assert [one.image for one in judge(msgspec.structs.replace(REPORT, images=(), proposal=proposal)).advice] == [
+        ""
+    ] * 3
 
 
 def test_the_first_of_the_metrics_in_doubt_tells_why() -> None:

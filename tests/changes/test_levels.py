@@ -83,7 +83,8 @@ def test_how_much_steadier_is_asked_of_few_points_and_of_twelve_and_more() -> No
             assert levels._steadier(before, after) is expected, (count, factor)
 
 
-def test_one_busy_run_of_six_is_no_noise() -> None:
+def test_one_busy_run_of_five_or_six_is_no_noise() -> None:
+    assert levels._steadier(POOL, [-0.14] * 4 + [0.2])
     assert levels._steadier(POOL, [-0.14] * 5 + [0.2])
     assert not levels._steadier(POOL, [-0.14] * 4 + [0.2, 0.2])
 
@@ -119,6 +120,11 @@ def test_how_far_a_level_wandered_is_that_of_stretches_as_long() -> None:
     assert levels._wandered(once, 100) == pytest.approx(0.4)
     assert levels._wandered([*once, *[0.0] * 20], 100) == 0.0
     assert levels._wandered(once[:7], 4) == 0.0
+
+
+def test_a_stretch_that_wandered_is_a_quarter_of_the_old_points_at_most_and_no_shorter_at_their_end() -> None:
+    assert levels._wandered([0.0] * 7 + [0.4] * 2 + [0.0] * 7, 100) == pytest.approx(0.2)
+    assert levels._wandered([0.0] * 14 + [0.4] * 2, 100) == pytest.approx(0.2)
 
 
 def test_the_new_level_is_further_than_the_old_one_ever_was() -> None:
