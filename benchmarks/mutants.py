@@ -76,6 +76,7 @@ TESTS = {
     "ci_gpu/policy.py": ("tests/test_wish.py", "tests/compare/test_margins.py"),
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("__init__", "clocks", "effects", "margins", "noise")},
     **{f"ci_gpu/compare/{name}.py": _COMPARE for name in ("failures", "readings", "side_by_side")},
+    "ci_gpu/compare/spoiling.py": ("tests/test_telemetry.py", "tests/test_forged_reports.py"),
     "ci_gpu/compare/judged.py": ("tests/compare/test_judged.py", "tests/compare/test_side_by_side.py"),
     **{
         f"ci_gpu/changes/{name}.py": _of_changes(name)
