@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,19 @@ def parse(data: bytes, name: str) -> Tables:
         _require_shallow(text, name)
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(name, str(error)) from error
+        raise _unreadable(name, str(error)[:200]) from error
+    if any(each.bit_length() > 64 for each in _numbers(document)):
+        raise _unreadable(name, "it has a number of more than 64 bits")
     _check_tables(document)
     return document
+
+
+def _numbers(value: object) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
 
 
 def _require_shallow(text: str, name: str) -> None:

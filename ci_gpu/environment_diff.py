@@ -42,6 +42,15 @@ def diff(base: ImageReport, head: ImageReport) -> tuple[Difference, ...]:
     return tuple(Difference(kind=kind, name=name, base=left, head=right) for kind, name, left, right in rows)
 
 
+def is_same(base: PulledImage, head: PulledImage) -> bool:
+    """Whether both are one image, whatever they are called: by digest or id, for an interpreter by its path."""
+    if base.digest or head.digest:
+        return base.digest == head.digest
+    if base.image_id or head.image_id:
+        return base.image_id == head.image_id
+    return base.reference == head.reference
+
+
 def shared_layers(base: PulledImage, head: PulledImage) -> int:
     """How many layers of the one are layers of the other."""
     return (Counter(base.layers) & Counter(head.layers)).total()

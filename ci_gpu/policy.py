@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -13,6 +14,9 @@ from ci_gpu.errors import ConfigError
 from ci_gpu.model import MAX_PATTERN, MAX_RULES, MetricRule, Policy
 
 KEYS = ("min-effect", "floor", "ceiling", "gate")
+
+_SET = r"\[!?\]?[^\]]*\]"
+"""One letter of several, as `fnmatch` reads it."""
 
 _OF_THE_IMAGE = ("image.size/size", "image.import/torch")
 """Metrics that no check measures (`compare.readings.of_the_image`)."""
@@ -75,9 +79,20 @@ def _is_of_a_check(pattern: str, checks: Collection[str]) -> bool:
 
 
 def _can_fit(pattern: str, check: str) -> bool:
-    """Whether the pattern covers ``check/name`` for some name: its beginning covers ``check/``, and more follows."""
-    heads = (pattern[:end] for end in range(1, len(pattern) + 1))
-    return any(fnmatchcase(f"{check}/", head) and (head != pattern or head.endswith("*")) for head in heads)
+    """Whether the pattern covers ``check/name`` for some name: its beginning covers ``check/``, and more follows.
+
+    A star covers all the rest of it, so that only what stands before the first one is compared, letter by letter.
+    """
+    single, star = _before_a_star(pattern)
+    begins = all(fnmatchcase(letter, part) for letter, part in zip(f"{check}/", single, strict=False))
+    return begins and (star or len(single) > len(check) + 1)
+
+
+@functools.lru_cache(MAX_RULES)
+def _before_a_star(pattern: str) -> tuple[tuple[str, ...], bool]:
+    """The parts of a pattern that stand for one letter each, and whether there is a star after them."""
+    begin, star, _ = re.sub(_SET, lambda found: found[0].replace("*", "\0"), pattern).partition("*")
+    return tuple(part.replace("\0", "*") for part in re.findall(f"{_SET}|.", begin, re.DOTALL)), bool(star)
 
 
 def share(name: str, text: str) -> float:
@@ -90,8 +105,9 @@ def share(name: str, text: str) -> float:
     if value == 0:
         raise ConfigError(
             f"{name} cannot be {str(text)[:60]!r}",
-            why="with a margin of 0 every change matters, so none can be told from noise",
-            remedy=f'write the smallest change that matters, such as {name} = "1%"',
+            why="with a margin of 0 every change of a time matters, so none can be told from noise; of what is counted "
+            "exactly every change matters without a word, but for bytes",
+            remedy=f'write the smallest change that matters, such as {name} = "1%", and for bytes {name} = "0.0001%"',
         )
     return value
 

@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     selftest_slowdown: str | float = ""
 
 
+_MAX_PIDS = 1 << 22
+"""What a 64-bit Linux has at most (PID_MAX_LIMIT in its include/linux/threads.h)."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "engine": ("auto", "docker", "podman", "local"),
     "device": ("auto", "cuda", "cpu"),
@@ -98,7 +101,7 @@ def settings(said: Mapping[str, Any]) -> Settings:
     words = {key: _as_tuple(key, value) for key, value in merged(said).items()}
     try:
         settings = msgspec.convert(words, Settings, strict=False)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:  # the latter for a number of thousands of digits
         raise _bad_value(str(error), words) from error
     _require_known_words(settings)
     _require_sense(settings)
@@ -119,7 +122,7 @@ def _require_sense(settings: Settings) -> None:
     _require(seconds is None or 1 <= seconds <= MAX_SECONDS, "timeout", seconds, f"1 to {MAX_SECONDS} seconds")
     _require(2 <= settings.pairs <= 100, "pairs", settings.pairs, "2 to 100")
     policy.fraction("selftest-slowdown", str(settings.selftest_slowdown or 0))
-    _require(settings.pids_limit >= 64, "pids-limit", settings.pids_limit, "64 or more")
+    _require(64 <= settings.pids_limit <= _MAX_PIDS, "pids-limit", settings.pids_limit, f"64 to {_MAX_PIDS}")
     _require(_hands_over_by(settings), "gpu-mode", settings.gpu_mode, f"a way that --engine {settings.engine} knows")
     kept = settings.group_add == "keep-groups"
     _require(not kept or settings.engine == "podman", "group-add", settings.group_add, "that with --engine podman only")

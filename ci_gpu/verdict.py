@@ -42,7 +42,7 @@ from statistics import median
 
 import msgspec
 
-from ci_gpu import gpus
+from ci_gpu import advice, gpus
 from ci_gpu.compare import failures
 from ci_gpu.compare.failures import Failed, Unanswered
 from ci_gpu.compare.margins import Rules, beyond_bounds, pattern_of, rule_of
@@ -107,7 +107,7 @@ def _advice(report: RunReport) -> Iterator[Reason]:
     """What shuts no gate and must not go unsaid: bounds that are broken and do not gate, and such as bound nothing; of
     a comparison what failed in containers of the base, or in such as the machine spoiled; what waits for a merge.
     """
-    yield from _proposed(report)
+    yield from advice.of(report)
     yield from (reason for reason in _of_containers(report.trial) if not reason.exit_code) if report.trial else ()
     for image in report.images:
         if image.failure or (report.trial and image.name != report.trial.head):
@@ -115,16 +115,6 @@ def _advice(report: RunReport) -> Iterator[Reason]:
         if report.trial is None:  # in a comparison its table says so
             yield from _broken_without_a_gate(report, image)
         yield from _unused_bounds(report, image)
-
-
-def _proposed(report: RunReport) -> Iterator[Reason]:
-    """Of a pull request's ci-gpu.toml, what does not hold in this run."""
-    image, asked = report.images[0].name if report.images else "", report.proposal
-    if asked.unread:
-        message = f"the base branch's could not be read, so the defaults hold in its place: {asked.unread}"
-        yield _reason(image, "base-unread", "ci-gpu.toml", message, exit_code=0)
-    for change in asked.pending:
-        yield _reason(image, "pending", "ci-gpu.toml", f"takes effect when it is merged: {change}", exit_code=0)
 
 
 def _broken_without_a_gate(report: RunReport, image: ImageReport) -> Iterator[Reason]:

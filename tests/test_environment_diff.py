@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_gpu.environment_diff import Difference, diff, shared_layers
+from ci_gpu.environment_diff import Difference, diff, is_same, shared_layers
 from ci_gpu.model import ImageReport, PulledImage
 from ci_gpu.payload.wire import MOST_PACKAGES
 from tests import samples
@@ -154,3 +154,18 @@ def test_back_and_forth_are_mirror_images() -> None:
     forth, back = diff(report(), head), diff(head, report())
 
     assert [Difference(kind=e.kind, name=e.name, base=e.head, head=e.base) for e in forth] == list(back)
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "same"),
+    [
+        (PulledImage(reference="a:1", digest="sha256:1"), PulledImage(reference="b:2", digest="sha256:1"), True),
+        (PulledImage(reference="a:1", digest="sha256:1"), PulledImage(reference="a:1", digest="sha256:2"), False),
+        (PulledImage(reference="a:1", image_id="1"), PulledImage(reference="b:1", image_id="1"), True),
+        (PulledImage(reference="a:1", image_id="1"), PulledImage(reference="a:1", digest="sha256:1"), False),
+        (PulledImage(reference="/x/python"), PulledImage(reference="/x/python"), True),
+        (PulledImage(reference="/x/python"), PulledImage(reference="/y/python"), False),
+    ],
+)
+def test_an_image_is_the_same_whatever_it_is_called(base: PulledImage, head: PulledImage, same: bool) -> None:
+    assert is_same(base, head) is same

@@ -314,3 +314,12 @@ def test_every_key_has_its_row_in_the_documents_with_the_tighter_value_where_the
     assert {keys[key] for key in undecided} == {*keys.values()} - {*TIGHTER} - {
         name.replace("-", "_") for name in CREDENTIALS
     }
+
+
+def test_a_baseline_that_is_the_image_itself_is_told(job: Job) -> None:
+    image = job.image("good")
+
+    assert job.code(image, "--baseline", image, "--pairs", "2", "--inconclusive", "pass") == 0
+    assert "is the same image: only chance can differ" in job.report()["verdict"]["advice"][0]["message"]
+    assert job.code(job.image("other"), "--baseline", image, "--pairs", "2", "--inconclusive", "pass") == 0
+    assert not job.report()["verdict"].get("advice")

@@ -49,7 +49,9 @@ def image(*results: CheckResult, **fields: Any) -> ImageReport:
     defaults: dict[str, Any] = {
         "name": "image",
         "planned": tuple(each.check for each in results),
-        "image": PulledImage(reference="docker.io/pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime"),
+        "image": PulledImage(
+            reference=f"docker.io/pytorch/{fields.get('name', 'pytorch')}:2.9.0-cuda12.8-cudnn9-runtime"
+        ),
         "environment": environment(),
         "results": results,
     }

@@ -291,8 +291,10 @@ def test_a_margin_of_nothing_is_told(text: str, shown: str) -> None:
     error = told({"min-effect": text})
 
     assert error.what == f"min-effect cannot be {shown!r}"
-    assert error.why == "with a margin of 0 every change matters, so none can be told from noise"
-    assert error.remedy == 'write the smallest change that matters, such as min-effect = "1%"'
+    assert "none can be told from noise" in error.why
+    assert "exactly every change matters without a word, but for bytes" in error.why
+    assert "for bytes" in error.remedy
+    assert error.remedy.startswith('write the smallest change that matters, such as min-effect = "1%"')
 
 
 def test_a_pattern_that_covers_no_metric_is_told_with_the_nearest_that_does() -> None:
@@ -338,3 +340,16 @@ def test_a_rule_with_every_key_and_one_with_none() -> None:
         ("b", MetricRule()),
     )
     assert (found.min_effect, found.inconclusive) == (None, "fail")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("min-effect", "1%"), ("pairs", "4"), ("inconclusive", "fail"), ("selftest_slowdown", "5%")]
+)
+def test_a_setting_of_a_comparison_that_nobody_asked_for_is_a_mistake(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="has no effect without a baseline") as caught:
+        wished(NEW, **{name: value})
+
+    assert (caught.value.exit_code, bool(caught.value.why), "--baseline" in caught.value.remedy) == (2, True, True)
+    assert wished(NEW, **{name: value}, baseline=OLD)
+    assert wished(NEW, text=f'[run]\nbaseline = "{OLD}"\n', **{name: value})
+    assert wished(NEW, text=f'[run]\n{name.replace("_", "-")} = "{value}"\n'.replace('"4"', "4")) is None

@@ -187,3 +187,17 @@ def test_a_python_without_ensurepip_and_pip_is_told_what_to_install(tmp_path: Pa
     assert done["setup"].code == 3
     assert "install python3-venv" in done["setup"].log
     assert "run" not in done
+
+
+@pytest.mark.parametrize("named", ["/nowhere/python", "false", "old"])
+def test_a_host_python_that_is_none_is_a_mistake_and_no_other_is_taken(named: str, tmp_path: Path) -> None:
+    """Whoever names one means it: another would hide that it is gone, or older than it has to be."""
+    (tmp_path / "old").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "old").chmod(0o755)
+    python = str(tmp_path / "old") if named == "old" else named
+    done = Runner(workspace=tmp_path, temp=tmp_path).run(**{"host-python": python, "image": "a/b"})
+
+    assert done["setup"].code == 2, done["setup"].log
+    assert "::error title=ci-gpu::host-python is no Python 3.10 or newer" in done["setup"].log
+    assert "leave host-python empty" in done["setup"].log
+    assert "run" not in done
