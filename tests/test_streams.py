@@ -116,6 +116,24 @@ def test_a_second_signal_does_not_break_off_a_removal(number: signal.Signals) ->
     assert process.communicate() == ("interrupted; the containers are gone\n", "")
 
 
+LATE = """
+import os, sys
+from ci_gpu.cli import interruption
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, 15)
+sys.modules["late"] = Late()
+interruption.expect()
+interruption.over()
+sys.exit(130)
+"""
+
+
+def test_a_signal_while_python_ends_does_not_change_the_exit_code() -> None:
+    """Python forgets its handlers before it is gone, and not what is ignored."""
+    assert subprocess.run((sys.executable, "-c", LATE), check=False).returncode == 130
+
+
 def test_a_signal_that_the_shell_has_switched_off_stays_off() -> None:
     show = "import signal; from ci_gpu.cli import interruption; interruption.expect(); print(signal.getsignal(1).name)"
 

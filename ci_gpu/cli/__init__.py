@@ -29,6 +29,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
         console.say(interruption.words(error))
+        interruption.over()
         sys.exit(Interrupted.exit_code)
     except CiGpuError as error:
         show(error)

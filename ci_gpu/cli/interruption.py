@@ -28,6 +28,12 @@ def words(error: BaseException) -> str:
     return "interrupted; the containers are gone"
 
 
+def over() -> None:
+    """All is removed and told: while Python ends it would let a signal act as if there had never been a handler."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _interrupt(signum: int, frame: object) -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is _interrupt:
