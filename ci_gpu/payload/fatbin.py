@@ -26,7 +26,7 @@ SASS, PTX, LTO = "sass", "ptx", "lto"
 LZ4, ZSTD = "lz4", "zstd"
 
 MOST_STEPS = 100_000
-"""Headers that are read of one file. libcublasLt, which has the most, has not a tenth of it."""
+"""Headers that are read of one file, and KiB of zeros between them. libcublasLt has most, and not a tenth of it."""
 
 _MAGIC = 0xBA55ED50
 _FATBIN = struct.Struct("<IHHQ")  # magic, version, size of this header, size of all entries
@@ -34,7 +34,7 @@ _ENTRY = struct.Struct("<HHIQIIHHIIIQ")  # kind, version, size of this header, s
 _SECTIONS = {b".nv_fatbin": False, b"__nv_relfatbin": True}
 _KINDS = {1: (PTX, "compute_"), 2: (SASS, "sm_"), 8: (LTO, "lto_"), 16: (SASS, "sm_")}
 _EXACT, _FAMILY, _LZ4, _ZSTD = 0x100000, 0x200000, 0x2000, 0x8000
-_CHUNK = 4096
+_CHUNK, _MOST_CHUNK = 64, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class _Steps:
     def __init__(self) -> None:
         self._left = MOST_STEPS
 
-    def take(self) -> None:
-        self._left -= 1
+    def take(self, count: int = 1) -> None:
+        self._left -= count
         if self._left < 0:
-            raise Malformed(f"has more than {MOST_STEPS} entries of GPU code")
+            raise Malformed(f"has GPU code that does not end within {MOST_STEPS} headers")
 
 
 def _is_bare(file: File) -> bool:
@@ -135,13 +135,15 @@ def _entries(file: File, at: int, end: int, steps: _Steps, relocatable: bool) ->
 
 
 def _after_zeros(file: File, at: int, end: int, steps: _Steps) -> int:
+    """Where something begins. Mostly that is at once, so little is read at first."""
+    size = _CHUNK
     while at < end:
-        steps.take()
-        data = file.read(at, min(_CHUNK, end - at))
+        data = file.read(at, min(size, end - at))
+        steps.take(1 + len(data) // 1024)
         kept = data.lstrip(b"\0")
         if kept:
             return at + len(data) - len(kept)
-        at += len(data)
+        at, size = at + len(data), min(2 * size, _MOST_CHUNK)
     return end
 
 
