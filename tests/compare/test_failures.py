@@ -147,6 +147,12 @@ def test_why_a_metric_is_not_that_of_every_container_is_told_for_both_arms() -> 
     }
 
 
+def test_a_check_that_fails_in_another_way_each_time_is_counted_once_for_a_metric() -> None:
+    blocks = [bad("head", 1, kind="wrong"), bad("head", 2, kind="timeout"), good("head", 3)]
+
+    assert lost(blocks) == {CHECK: "its check failed in 2 of 3 containers of the head"}
+
+
 def test_a_skip_counts_where_the_same_image_made_the_check_elsewhere() -> None:
     skipped = [good("head", pair, outcome="skipped") for pair in (1, 2)]
 
