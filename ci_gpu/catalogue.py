@@ -14,6 +14,7 @@ import msgspec
 
 from ci_gpu import check_file
 from ci_gpu.errors import ConfigError
+from ci_gpu.model import MAX_CHECKS
 
 FIRST = ("compatibility", "autograd", "matmul", "cache")
 """The order of the families that have one: what explains the others comes first."""
@@ -134,13 +135,21 @@ def select(checks: tuple[CheckInfo, ...], wanted: Iterable[str]) -> tuple[CheckI
     """The checks that ``wanted`` names, by family (``matmul``) or id (``matmul.float32``); all if it is empty.
 
     Raises:
-        ConfigError: a word names no check.
+        ConfigError: a word names no check; or there are more than a report holds.
     """
     words = tuple(wanted)
     for word in words:
         if not any(word in (check.family, check.id) for check in checks):
             raise _unknown(word, checks)
-    return tuple(check for check in checks if not words or check.family in words or check.id in words)
+    chosen = tuple(check for check in checks if not words or check.family in words or check.id in words)
+    if len(chosen) > MAX_CHECKS:
+        raise ConfigError(
+            f"there are {len(chosen)} checks to run",
+            why=f"a report holds at most {MAX_CHECKS} of one image: its run.json could not be read",
+            remedy="choose some with --checks, or let one check look at several cases, each a Fact of its own",
+            kind="too-many-checks",
+        )
+    return chosen
 
 
 def _unknown(word: str, checks: tuple[CheckInfo, ...]) -> ConfigError:

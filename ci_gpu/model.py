@@ -166,8 +166,10 @@ class MetricRule(msgspec.Struct, frozen=True, kw_only=True):
 MAX_SECONDS, MAX_CLOCK = 1e6, 1e6
 """Of a call of the control, and MHz of a clock: what is more was not measured."""
 
-MAX_RULES, MAX_PATTERN = 250, 200
-"""Rules of a policy, and characters of one's pattern: each is held against every metric, and a file may be foreign."""
+MAX_RULES, MAX_PATTERN, MAX_SEARCHED = 250, 200, 2_500
+"""Rules of a policy, characters of one's pattern, and of all behind first stars: those are looked for everywhere."""
+
+MAX_CHECKS = 5_000  # of one image
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ci_gpu.compare.margins import searched
 from ci_gpu.errors import ConfigError
-from ci_gpu.model import MAX_PATTERN, MAX_RULES, MetricRule, Policy
+from ci_gpu.model import MAX_PATTERN, MAX_RULES, MAX_SEARCHED, MetricRule, Policy
 
 KEYS = ("min-effect", "floor", "ceiling", "gate")
 
@@ -52,6 +53,13 @@ def _require_few(patterns: Collection[str]) -> None:
             f"[metrics] has {len(patterns)} patterns, the longest of {len(longest)} characters",
             why=f"at most {MAX_RULES} are read, of {MAX_PATTERN} characters: every metric is held against each",
             remedy='let one pattern cover several metrics, such as [metrics."matmul.*"]',
+            kind="too-many-rules",
+        )
+    if searched(patterns) > MAX_SEARCHED:
+        raise ConfigError(
+            f"the patterns of [metrics] have {searched(patterns)} characters behind their first stars",
+            why=f"at most {MAX_SEARCHED} are read, of all together: those are looked for at each place of a name",
+            remedy='begin patterns with the check, such as [metrics."matmul.float32/*"]',
             kind="too-many-rules",
         )
 

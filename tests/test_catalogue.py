@@ -60,3 +60,12 @@ def test_a_word_that_names_no_check_is_a_mistake_with_a_suggestion() -> None:
 def test_each_of_ours_says_what_it_proves(info: CheckInfo) -> None:
     assert info.proves.endswith(".")
     assert len(info.proves) > 20
+
+
+def test_more_checks_than_a_report_can_hold_are_refused_before_any_is_run() -> None:
+    many = catalogue.read({"mine": "".join(f"def check_c{number}(device): ...\n" for number in range(5_001))})
+
+    with pytest.raises(ConfigError, match="5001 checks") as caught:
+        catalogue.select(many, ())
+    assert (caught.value.kind, caught.value.exit_code) == ("too-many-checks", 2)
+    assert len(catalogue.select(many, ("mine.c7",))) == 1

@@ -353,3 +353,11 @@ def test_a_setting_of_a_comparison_that_nobody_asked_for_is_a_mistake(name: str,
     assert wished(NEW, **{name: value}, baseline=OLD)
     assert wished(NEW, text=f'[run]\nbaseline = "{OLD}"\n', **{name: value})
     assert wished(NEW, text=f'[run]\n{name.replace("_", "-")} = "{value}"\n'.replace('"4"', "4")) is None
+
+
+def test_what_is_looked_for_everywhere_in_a_metrics_name_is_bounded() -> None:
+    with pytest.raises(ConfigError, match="behind their first stars") as caught:
+        policy.policy("", "warn", {f"*{'[a-z]' * 35}{number}": {} for number in range(100)})
+
+    assert caught.value.kind == "too-many-rules"
+    assert len(policy.policy("", "warn", {f"*/{'t' * 8}{number:03}*": {} for number in range(190)}).rules) == 190

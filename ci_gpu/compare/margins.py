@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -36,6 +38,7 @@ def rule_of(metric: str, policy: Policy) -> MetricRule:
     return rule if tighter is None else _tightened(rule, tighter)
 
 
+@functools.lru_cache(20_000)
 def _rules_of(metric: str, policy: Policy) -> tuple[MetricRule, MetricRule | None]:
     unsaid = _ADVICE if metric.startswith("image.") else _NO_RULE
     return _first(metric, policy.rules) or unsaid, _first(metric, policy.tightened)
@@ -59,6 +62,11 @@ def _tightened(rule: MetricRule, by: MetricRule) -> MetricRule:
         ceiling=min(ceilings, default=None),
         unit=rule.unit or by.unit,
     )
+
+
+def searched(patterns: Iterable[str]) -> int:
+    """Characters behind the first star of each: what stands there is tried at every place of a metric's name."""
+    return sum(len(pattern.partition("*")[2]) for pattern in patterns)
 
 
 def pattern_of(metric: str, rules: Rules) -> str | None:

@@ -16,14 +16,17 @@ from typing import Any
 import msgspec
 
 from ci_gpu import budget, layout, misread
+from ci_gpu.compare import margins
 from ci_gpu.compare.judged import differing, judged
 from ci_gpu.compare.readings import BASE, HEAD
 from ci_gpu.compare.spoiling import unshown
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import (
+    MAX_CHECKS,
     MAX_CLOCK,
     MAX_PATTERN,
     MAX_RULES,
+    MAX_SEARCHED,
     MAX_SECONDS,
     SCHEMA,
     Block,
@@ -44,7 +47,7 @@ SUFFIX = ".json"
 MAX_BYTES = budget.REPORT.octets
 MAX_TEXT = 200_000  # characters in any one text
 MAX_ITEMS = 100_000  # items in any one list
-MAX_IMAGES, MAX_CHECKS = 100, 5_000  # in a report, and of one image
+MAX_IMAGES = 100  # in a report
 MAX_METRICS, MAX_PAIRS = 10_000, 100  # in a comparison, and before its first look
 LOOSE = 0.10
 """A smallest change beyond it, in a file, is told: the largest that is ours."""
@@ -270,10 +273,12 @@ def _block_faults(block: Block, most: int) -> Iterator[str]:
 def _policy_faults(report: RunReport) -> Iterator[str]:
     """Matching a long pattern, or very many, against every metric would take seconds."""
     for policy in (report.policy, *((report.trial.policy,) if report.trial else ())):
-        if any(len(rules) > MAX_RULES for rules in (policy.rules, policy.tightened)) or any(
-            len(pattern) > MAX_PATTERN for pattern, _ in (*policy.rules, *policy.tightened)
-        ):
-            yield f"more than {MAX_RULES} rules, or a pattern of more than {MAX_PATTERN} characters"
+        for rules in (policy.rules, policy.tightened):
+            patterns = [pattern for pattern, _ in rules]
+            if len(patterns) > MAX_RULES or any(len(pattern) > MAX_PATTERN for pattern in patterns):
+                yield f"more than {MAX_RULES} rules, or a pattern of more than {MAX_PATTERN} characters"
+            if margins.searched(patterns) > MAX_SEARCHED:
+                yield f"patterns with more than {MAX_SEARCHED} characters behind their stars"
 
 
 def _unbounded(value: Any) -> Iterator[str]:

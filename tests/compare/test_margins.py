@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ci_gpu.compare import margins
 from ci_gpu.compare.margins import beyond_bounds, margin, rule_of
 from ci_gpu.errors import ConfigError
 from ci_gpu.model import MetricRule, Policy
@@ -156,3 +157,21 @@ def test_of_two_rules_that_gate_the_smaller_change_matters_and_of_two_that_do_no
         policy = Policy(rules=((ID, rule),), tightened=((ID, by),))
 
         assert margin(ID, "ms", policy) == expected, gates
+
+
+@pytest.mark.attack
+def test_a_metric_is_held_against_the_patterns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pull request's run.json has 10,000 metrics and 500 patterns, each slow to match.
+
+    Each metric is asked for its rule several times, and a report would take six minutes: it is matched once, and what
+    stands behind the stars of all patterns is bounded.
+    """
+    tried: list[str] = []
+    monkeypatch.setattr(margins, "fnmatchcase", lambda metric, pattern: bool(tried.append(pattern)))
+    asked = Policy(rules=(("once.*", MetricRule()),), tightened=(("twice.*", MetricRule()),))
+    for _ in range(3):
+        margin("suite.held/once", "ms", asked)
+        rule_of("suite.held/once", asked)
+
+    assert tried == ["once.*", "twice.*"]
+    assert margins.searched(["a", "a*", "a*b*c", "*[a-z]"]) == 8

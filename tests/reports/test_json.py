@@ -155,6 +155,7 @@ class TestParseRefuses:
             (("images", 0, "environment", "variables"), {"x" * 200_001: "y"}),
             (("policy", "rules"), [["x" * 201, {}]]),
             (("policy", "rules"), [["a.b/c", {}]] * 251),
+            (("policy", "rules"), [["*" + "[a-z]" * 39, {}]] * 15),
             (("trial",), {"base": "a", "head": "b", "policy": {"rules": [["*a" * 5_000, {}]]}}),
             (("images",), None),
             (("images",), document()["images"] * 101),
