@@ -140,21 +140,28 @@ def sweep(engine: Engine, env: Mapping[str, str], *, run: str = "") -> tuple[str
     """
     if not engine.CONTAINERS:
         return ()
-    stale = tuple(name for name, marks in _containers(_described(engine, env)) if _is_stale(marks, run))
+    documents = _described(engine, env)
+    stale = tuple(name for text in documents for name, marks in _containers(text) if _is_stale(marks, run))
     left = remove(engine, stale, env)
     return tuple(name for name in stale if name not in left)
 
 
-def _described(engine: Engine, env: Mapping[str, str]) -> str:
-    """All that may be ours. Asked again where it fails: another process may remove one at that moment."""
+def _described(engine: Engine, env: Mapping[str, str]) -> tuple[str, ...]:
+    """All that may be ours. Asked again where it fails: another process may remove one at that moment.
+
+    The labels of their images are in it: where all together are too much, each is asked for alone, and one that is too
+    much by itself stays.
+    """
     for pause in _PAUSES:
         listed = process.run(engine.list_labelled(LABEL), env=env)
         names = tuple(filter(_NAME.fullmatch, listed.stdout.split()))
         if listed.returncode == 0 and not names:
-            return ""
+            return ()
         found = process.run(engine.describe(names), env=env) if listed.returncode == 0 else listed
+        if found.returncode == process.TOO_MUCH:
+            return tuple(process.run(engine.describe((name,)), env=env).stdout for name in names)
         if found.returncode == 0:
-            return found.stdout
+            return (found.stdout,)
         time.sleep(pause)
     raise RunnerError(
         f"the engine does not list its containers: {(found.stderr or found.stdout).strip()[-300:]}",

@@ -29,6 +29,12 @@ MAX_LINE = 4 << 20
 MAX_WAITING = 16 << 20
 """Bytes of lines that were read and not yet heard; then the process waits until they are."""
 
+MOST_OUTPUT = 32 << 20
+"""Bytes of each output of `run`. An image's labels and variables, 4 MiB at most in its registry, take 24 in JSON."""
+
+TOO_MUCH = 123
+"""The code of a program that says more: it is killed, and nothing of it is kept."""
+
 _A_LINE = 200  # bytes that an empty one takes
 
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin", "/run/current-system/sw/bin")
@@ -66,22 +72,69 @@ def run(
 ) -> Completed:
     """Run to the end. A missing program is an ordinary ``Completed`` with code 127, as in a shell; a hang is 124."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             argv,
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=timeout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=_environment(env),
             start_new_session=True,  # a Ctrl-C in the terminal must not end the engine's client in a removal
-            check=False,
         )
     except FileNotFoundError:
         return Completed(127, "", f"{argv[0]}: command not found")
     except OSError as error:
         return Completed(126, "", f"{argv[0]}: {error.strerror}")
-    except subprocess.TimeoutExpired:
-        return Completed(124, "", f"{argv[0]}: no answer in {timeout:g} s")
-    return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
+    return _answered(process, argv[0], stdin.encode(), timeout)
+
+
+def _answered(process: subprocess.Popen[bytes], name: str, stdin: bytes, timeout: float) -> Completed:
+    """Of a program that was started: what it leaves behind, such as a helper of its own, is left alone."""
+    deadline = time.monotonic() + timeout
+    outputs = tuple(_Output(process, cast("IO[bytes]", stream)) for stream in (process.stdout, process.stderr))
+    try:
+        with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as its:
+            its.write(stdin)  # a key or a password: a pipe holds it
+        for output in outputs:
+            output.join(max(0.0, deadline - time.monotonic()))
+        in_time = _ends(process, deadline) and not any(output.is_alive() for output in outputs)
+    finally:
+        process.kill()  # nothing where it has ended
+        process.wait()
+    if any(output.too_much for output in outputs):
+        return Completed(TOO_MUCH, "", f"{name}: more than {MOST_OUTPUT} bytes of output")
+    if not in_time:
+        return Completed(124, "", f"{name}: no answer in {timeout:g} s")
+    stdout, stderr = (_text(b"".join(output.pieces)) for output in outputs)
+    return Completed(process.returncode, stdout, stderr)
+
+
+def _ends(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, deadline - time.monotonic()))
+        return True
+    return False
+
+
+class _Output(threading.Thread):
+    """Reads an output to its end, and ends the process where it is longer than is kept."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stream: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._process, self._stream = process, stream
+        self.pieces: list[bytes] = []
+        self.too_much = False
+        self.start()
+
+    def run(self) -> None:
+        left = MOST_OUTPUT
+        with self._stream:
+            while not self.too_much and (piece := self._stream.read(1 << 16)):
+                left -= len(piece)
+                self.too_much = left < 0
+                self.pieces.append(piece)
+        if self.too_much:
+            self.pieces.clear()
+            self._process.kill()
 
 
 def find(name: str) -> str:

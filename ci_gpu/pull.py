@@ -15,7 +15,7 @@ from typing import Any
 
 from ci_gpu import engines, fetch, process, refusal, registry, untyped
 from ci_gpu.engines import Engine
-from ci_gpu.errors import ConfigError, RunnerError
+from ci_gpu.errors import ConfigError, ImageError, RunnerError
 from ci_gpu.model import ImageRef, PulledImage
 
 LONGEST_WAIT = 60.0
@@ -33,6 +33,7 @@ def pull(
 
     Raises:
         RunnerError: it could not be pulled, or it is for another processor. ``kind`` says why.
+        ImageError: the engine says more of it than is read.
     """
     engine = engines.load(engine_name)
     found = None if policy == "always" else _inspected(engine, ref, env)
@@ -73,6 +74,8 @@ def _inspected(engine: Engine, ref: ImageRef, env: Mapping[str, str]) -> dict[st
     done = process.run(engine.inspect(str(ref)), env=env)
     if done.returncode != 0 and refusal.cause(done.stderr) == "engine-down":
         raise refusal.failure(ref, done.stderr)
+    if done.returncode == process.TOO_MUCH:
+        raise _too_much(ref)
     found = untyped.array(untyped.document(done.stdout)) if done.returncode == 0 else []
     return untyped.table(found[0]) or None if found else None
 
@@ -198,6 +201,15 @@ def is_foreign(image: PulledImage) -> bool:
 def _architecture() -> str:
     machine = this_machine.machine()
     return ARCHITECTURES.get(machine, machine)
+
+
+def _too_much(ref: ImageRef) -> ImageError:
+    return ImageError(
+        f"what the engine knows of {ref} has more than {process.MOST_OUTPUT} bytes",
+        why="its labels or variables hold megabytes: they are for few words",
+        remedy="docker image inspect, or podman image inspect, shows them; put what they hold into a file of the image",
+        kind="over-budget",
+    )
 
 
 def _not_here(ref: ImageRef) -> RunnerError:

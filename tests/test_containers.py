@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_gpu import containers
+from ci_gpu import containers, process
 from ci_gpu.errors import Interrupted, RunnerError
 from tests.needs import program, unavailable
 
@@ -153,6 +153,22 @@ def test_a_listing_that_stumbles_is_asked_for_again(tmp_path: Path) -> None:
 def test_a_listing_that_never_comes_is_an_error_and_no_empty_sweep(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match="does not list its containers: no such container"):
         containers.sweep(Engine(tmp_path, unlisted=9), os.environ)
+
+
+@pytest.mark.attack
+def test_labels_that_are_too_much_together_keep_no_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image has megabytes of labels, which each of its containers repeats.
+
+    What the engine says of all would be too much, and no container would ever be swept: then each is asked for alone.
+    """
+    monkeypatch.setattr(process, "MOST_OUTPUT", 300)
+    monkeypatch.setattr(Engine, "list_labelled", lambda *_: ("echo", ONE, TWO))
+    padded = {"io.ci-gpu": "old", "of.the.image": "x" * 150}
+    monkeypatch.setattr(
+        Engine, "describe", lambda _, names: ("echo", json.dumps([document(name, padded) for name in names]))
+    )
+
+    assert containers.sweep(Engine(tmp_path), os.environ, run="old") == (ONE, TWO)
 
 
 def test_a_removal_that_stumbles_is_tried_again(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 
@@ -34,6 +36,33 @@ def test_what_cannot_run_is_an_ordinary_answer(argv: tuple[str, ...], code: int)
 
     assert done.returncode == code
     assert argv[0] in done.stderr
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_an_engine_that_repeats_megabytes_of_an_image_is_ended(descriptor: int) -> None:
+    """An image has labels of any length, which the engine's client repeats, and so fills our memory.
+
+    Nothing of an output that is longer than a registry's images can make it is kept: its program is ended.
+    """
+    done = process.run(python(f"import os\nwhile True: os.write({descriptor}, b'x' * {1 << 20})"), timeout=LONG)
+
+    assert done == (process.TOO_MUCH, "", f"{sys.executable}: more than {process.MOST_OUTPUT} bytes of output")
+
+
+def test_what_a_program_leaves_behind_is_left_alone() -> None:
+    """Rootless podman's process that keeps its namespace, or a helper's agent."""
+    leaves = "import subprocess; print(subprocess.Popen(['sleep', '600'], stdout=-3, stderr=-3).pid)"
+    done = process.run(python(leaves), timeout=LONG)
+
+    os.kill(int(done.stdout), signal.SIGKILL)
+    assert done.returncode == 0
+
+
+def test_a_long_output_on_both_sides_is_told_whole() -> None:
+    code = "import os\nfor _ in range(20): os.write(1, b'o' * 100_000), os.write(2, b'e' * 100_000)"
+
+    assert process.run(python(code), timeout=LONG) == (0, "o" * 2_000_000, "e" * 2_000_000)
 
 
 def test_output_that_is_no_text_is_replaced() -> None:
