@@ -45,6 +45,11 @@ class Native:
     error: str = ""
 
     @property
+    def package(self) -> str:
+        """The distribution; of what has none the top folder: torch from its sources is judged as torch."""
+        return self.name or self.path.partition("/")[0]
+
+    @property
     def linked(self) -> bool:
         """Whether it is made for torch or CUDA."""
         return any(_LINKED.fullmatch(library) for library in self.needed)
@@ -93,7 +98,7 @@ def judged(natives: Iterable[Native], capability: str, cuda: str) -> Tuple[Judge
     groups: Dict[str, List[Native]] = {}
     for native in natives:
         if native.archs:
-            groups.setdefault(native.name or native.path, []).append(native)
+            groups.setdefault(native.package, []).append(native)
     return tuple(_judged(name, group, capability, cuda) for name, group in groups.items())
 
 

@@ -212,6 +212,15 @@ def test_torchs_linear_algebra_does_not_speak_for_torch() -> None:
     )
 
 
+def test_torch_without_a_record_is_judged_as_torch() -> None:
+    """``setup.py develop``, or a copy: MAGMA's list alone has nothing for a T4, and nobody is the worse for it."""
+    built = natives(
+        ("torch/lib/libtorch_cuda.so", "sm_75"), ("torch/lib/libtorch_cuda_linalg.so", "sm_60 sm_80"), name=""
+    )
+
+    assert [(one.name, one.state) for one in judged(built, "7.5", "12.8")] == [("torch", archs.SASS)]
+
+
 def test_a_library_of_nvidias_that_is_carried_along_does_not_speak_for_the_package() -> None:
     """torchvision 0.29.1 carries libnvjpeg, which has more than its own code."""
     both = natives(

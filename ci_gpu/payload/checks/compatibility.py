@@ -59,7 +59,7 @@ def check_extensions(device: str) -> Iterable[Any]:
     if not found.gpus:
         raise NeedsGpu("needs a GPU to compare the packages with; none is visible")
     yield from _runs(natives, found)
-    if all(extensions.is_torch(native.name) or native.library for native in with_code):
+    if all(extensions.is_torch(native.package) or native.library for native in with_code):
         raise NotHere("no package but torch and NVIDIA's libraries has GPU code of its own")
 
 
@@ -182,7 +182,7 @@ def _carried(natives: Tuple[extensions.Native, ...], found: Environment) -> Iter
     """What there is, whatever the GPU is: architectures by package, and what could not be read."""
     groups: Dict[str, List[extensions.Native]] = {}
     for native in natives:
-        groups.setdefault(native.name or native.path, []).append(native)
+        groups.setdefault(native.package, []).append(native)
     built = {name: " ".join(extensions.carried(group)) for name, group in groups.items()}
     for name in [name for name in groups if built[name]][:_MOST_TOLD]:
         promised = " ".join(found.arch_list) if extensions.is_torch(name) else ""
