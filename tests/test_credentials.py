@@ -90,6 +90,10 @@ def logins(heard: list[Heard]) -> set[str]:
 
 @pytest.mark.attack
 def test_a_file_that_makes_another_image_of_the_workflow_s_does_not_get_the_password(examine: Examine) -> None:
+    """A pull request's ci-gpu.toml turns the image that the workflow names into one of another registry, which would
+    then be sent the password. A reference that the workflow gives is that image, and a table that says otherwise is
+    refused.
+    """
     file = '[images."{0}/a/b:1"]\nimage = "{1}/a/b:1"\n'
     other = pytest.raises(ConfigError, match="names another image")
     with listening() as (ours, kept), listening() as (theirs, heard), other as caught:
@@ -100,6 +104,9 @@ def test_a_file_that_makes_another_image_of_the_workflow_s_does_not_get_the_pass
 
 @pytest.mark.attack
 def test_a_baseline_that_the_file_names_does_not_get_the_password(examine: Examine) -> None:
+    """A pull request's ci-gpu.toml names a baseline on another registry, which would be sent the password. That host is
+    asked without a login, and the log says so.
+    """
     with listening() as (ours, kept), listening() as (theirs, heard):
         _, notes = examine(f"{ours}/a/b:1", file=f'[run]\nbaseline = "{theirs}/a/b:1"\n')
 
@@ -111,6 +118,9 @@ def test_a_baseline_that_the_file_names_does_not_get_the_password(examine: Exami
 
 @pytest.mark.attack
 def test_the_second_image_of_a_workflow_is_of_a_host_of_its_own(examine: Examine) -> None:
+    """The second image of a workflow lies on another registry, which would be sent the password of the first. Without
+    `registry` the login is for the host of the first image alone.
+    """
     with listening() as (ours, kept), listening() as (theirs, heard):
         examine(f"{ours}/a/b:1", f"{theirs}/a/b:1")
 
@@ -121,6 +131,9 @@ def test_the_second_image_of_a_workflow_is_of_a_host_of_its_own(examine: Examine
 
 @pytest.mark.attack
 def test_images_that_only_the_file_names_get_no_password_without_a_registry(examine: Examine) -> None:
+    """Only ci-gpu.toml names images, so a pull request chooses who is sent the password. With a login, `registry` has
+    to be said by the workflow.
+    """
     with listening() as (theirs, heard), pytest.raises(ConfigError, match="does not say for which registry") as caught:
         examine(file=f'[images.nightly]\nimage = "{theirs}/a/b:1"\n')
 
@@ -130,7 +143,9 @@ def test_images_that_only_the_file_names_get_no_password_without_a_registry(exam
 
 @pytest.mark.attack
 def test_a_name_that_may_be_one_of_the_file_s_is_no_registry(examine: Examine) -> None:
-    """Without the table it would be an image of Docker Hub's, which then got the password."""
+    """The workflow gives a name that the pull request's ci-gpu.toml may define, or drop so that it becomes an image of
+    Docker Hub. Such a name decides no registry: the login needs `registry`.
+    """
     with listening() as (theirs, heard):
         for file in (f'[images.nightly]\nimage = "{theirs}/a/b:1"\n', ""):
             with pytest.raises(ConfigError, match="does not say for which registry"):
@@ -143,6 +158,9 @@ def test_a_name_that_may_be_one_of_the_file_s_is_no_registry(examine: Examine) -
 @pytest.mark.parametrize("key", ["registry", "registry-username", "registry_username"])
 @pytest.mark.parametrize("table", ["run", "images.a"])
 def test_a_file_cannot_say_whose_password_it_is(table: str, key: str) -> None:
+    """A pull request's ci-gpu.toml says for which registry, or under which name, the workflow's password is. These keys
+    are refused in the file.
+    """
     Path("ci-gpu.toml").write_text(f'[{table}]\n{key} = "x"\n')
     with pytest.raises(ConfigError, match=f"ci-gpu.toml cannot say '{key}'") as caught:
         targets(("a/b",), {}, None)
@@ -153,6 +171,9 @@ def test_a_file_cannot_say_whose_password_it_is(table: str, key: str) -> None:
 
 @pytest.mark.attack
 def test_a_file_that_says_a_thing_in_two_spellings_does_not_win_over_the_workflow() -> None:
+    """A pull request's ci-gpu.toml says an option twice, with `_` and with `-`, so that one of the two would win over
+    the workflow. Both are one key, and the workflow's value stands.
+    """
     twice = 'group_add = "1"\ngroup-add = "2"\n'
     Path("ci-gpu.toml").write_text(f'[run]\n{twice}[images."a/b"]\n{twice}')
     (target,) = targets(("a/b",), {"group_add": "none"}, None)

@@ -99,6 +99,9 @@ def test_what_a_run_wrote_is_read_as_it_was_and_nothing_is_said(tmp_path: Path) 
 def test_a_forged_comparison_is_shown_as_its_samples_give_it(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A fork's file says that nothing regressed, and its samples say otherwise. Every report shows what the samples
+    give, and that the file differed.
+    """
     path = written(tmp_path, forged())
 
     assert ci_gpu("report", str(path), "--format", name) == 0
@@ -109,6 +112,9 @@ def test_a_forged_comparison_is_shown_as_its_samples_give_it(
 
 @pytest.mark.attack
 def test_a_forged_comparison_is_red(tmp_path: Path) -> None:
+    """A fork's file carries a verdict of success over samples of a regression. The verdict is computed from the
+    samples: red.
+    """
     read = reading.summary_of(written(tmp_path, forged()))
 
     assert read.verdict.exit_code == 1
@@ -117,6 +123,7 @@ def test_a_forged_comparison_is_red(tmp_path: Path) -> None:
 
 @pytest.mark.attack
 def test_a_comparison_without_samples_is_none_of_ours(tmp_path: Path) -> None:
+    """A fork's file carries verdicts and no samples. What cannot be computed again is not shown, and is no success."""
     whole = forged()
     whole["trial"]["blocks"] = []
     read = reading.summary_of(written(tmp_path, whole))
@@ -149,7 +156,9 @@ def test_an_import_and_a_comparison_of_a_forged_file_say_so(tmp_path: Path, caps
 
 @pytest.mark.attack
 def test_a_regression_is_not_called_the_runner_s_fault(tmp_path: Path) -> None:
-    """What was timed is withdrawn where a run was refused: whether it was is computed, too."""
+    """A fork's file says that the machine was unfit, so that what was timed is withdrawn. Whether it was unfit is
+    computed, too.
+    """
     whole = document(honest(tuple(map(timed, MEASURED))))
     whole["trial"]["refused"] = "control drift of +9 %"
     whole["trial"]["metrics"] = []
@@ -168,7 +177,9 @@ def timed(one: Block) -> Block:
 @pytest.mark.attack
 @pytest.mark.parametrize("code", [0, 256, -256])
 def test_an_image_that_could_not_be_examined_is_no_success_whatever_its_code(code: int, tmp_path: Path) -> None:
-    """256 is 0 for whoever asks the shell."""
+    """A fork's file gives a failure the exit code 0, or 256, which is 0 for whoever asks the shell. Codes that are not
+    documented are refused.
+    """
     whole = json.loads(report.render(samples.not_pulled()))
     whole["images"][0]["failure"]["exit_code"] = code
 
@@ -178,6 +189,7 @@ def test_an_image_that_could_not_be_examined_is_no_success_whatever_its_code(cod
 
 @pytest.mark.attack
 def test_nor_is_a_container_of_a_comparison_without_an_answer(tmp_path: Path) -> None:
+    """A fork's file gives a container without an answer the exit code 0. Codes that are not documented are refused."""
     whole = document()
     whole["trial"]["blocks"][1]["failure"] = {"kind": "no-answer", "exit_code": 0, "what": "silence"}
 
@@ -187,6 +199,9 @@ def test_nor_is_a_container_of_a_comparison_without_an_answer(tmp_path: Path) ->
 
 @pytest.mark.attack
 def test_an_image_that_fails_is_not_excused_as_the_base_of_a_comparison_that_was_none(tmp_path: Path) -> None:
+    """A fork's file calls its failing image the base of a comparison that never was, because a base shuts no gate. A
+    comparison without its two images is refused.
+    """
     whole = json.loads(report.render(samples.red()))
     name = whole["images"][0]["name"]
     whole["trial"] = {"base": name, "head": "another", "policy": {"inconclusive": "pass"}}
@@ -197,6 +212,7 @@ def test_an_image_that_fails_is_not_excused_as_the_base_of_a_comparison_that_was
 
 @pytest.mark.attack
 def test_the_history_keeps_what_the_samples_give(tmp_path: Path) -> None:
+    """A fork's file is imported into the history with its forged verdicts. The history keeps what the samples give."""
     path, store = written(tmp_path, forged()), tmp_path / "history.db"
 
     assert ci_gpu("history", "import", str(path), "--store", f"sqlite:///{store}") == 0
@@ -329,6 +345,9 @@ WITH_ALL = samples.comparison(trial=trials.trial(policy=Policy(min_effect=0.03, 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_value_anywhere_in_a_comparison_is_refused_in_words_or_shown_by_every_report(data: st.DataObject) -> None:
+    """A fork's file holds any value at any place of a comparison, to end a report in a crash. It is refused in words,
+    or every report can show it.
+    """
     whole = json.loads(report.render(WITH_ALL))
     place: Any = whole["trial"]
     while True:
@@ -377,6 +396,9 @@ def comments(folder: Path, monkeypatch: pytest.MonkeyPatch, owner: str, whole: d
 def test_a_forged_report_of_a_fork_is_red_and_the_first_line_that_is_seen_says_whose_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A fork's forged file is commented by the second workflow as if it were ours. The first line says that a fork's
+    run reported it, and the verdict is computed from the samples.
+    """
     (body,) = comments(tmp_path, monkeypatch, "stranger", forged())
     marker, first, *rest = body.splitlines()
 

@@ -61,6 +61,9 @@ def test_a_registry_that_is_not_there_has_no_tags() -> None:
 @pytest.mark.attack
 @pytest.mark.parametrize("host", ["elsewhere.example", "registry.example", "registry.example:80"])
 def test_our_login_goes_to_no_realm_over_plain_http(host: str) -> None:
+    """A registry names a token service over plain http, where the password could be read on the way. The login is sent
+    over https only.
+    """
     challenge = f'Bearer realm="http://{host}/token",service="x",scope="y"'
     with pytest.raises(NoAnswerError, match="plain http"):
         registry._authorised(None, challenge, "https://registry.example", ("user", "password"))  # type: ignore[arg-type]
@@ -70,6 +73,9 @@ def test_our_login_goes_to_no_realm_over_plain_http(host: str) -> None:
 def test_a_registry_that_names_another_host_for_its_token_does_not_send_our_login_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A registry names a token service on a host of the attacker's, which would be sent the password. That host is
+    asked as anybody could ask it.
+    """
     certificate = _certificate(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with listening(certificate=certificate) as (theirs, heard):
@@ -85,7 +91,9 @@ def test_a_registry_that_names_another_host_for_its_token_does_not_send_our_logi
 @pytest.mark.attack
 @pytest.mark.parametrize("challenge", ['Basic realm="r"', 'Bearer realm="http://ADDRESS/token",service="s"'])
 def test_a_redirect_to_another_host_is_not_followed(tmp_path: Path, challenge: str) -> None:
-    """Neither from the repository nor from the realm of its token."""
+    """A registry, or its token service, redirects to another host, which would be sent the login. Redirects are not
+    followed.
+    """
     with listening() as (theirs, heard), listening(challenge, redirect=f"http://{theirs}") as (ours, kept):
         found = registry.tags(ImageRef.parse(f"{ours}/a/b:1"), _logged_in(tmp_path, ours), "docker")
 

@@ -547,7 +547,9 @@ def rate(found: Trial) -> tuple[str, str]:
 def test_a_check_that_fails_in_some_containers_of_the_head_is_red_and_counted(
     flaky, turns: dict[str, str], kind: str, said: str
 ) -> None:
-    """It passed its examination, and what was left of its samples looked unchanged."""
+    """An image computes wrongly in some of its containers and passed its examination, and what was left of its samples
+    looked unchanged. A failure in any container is a result: red, with its count.
+    """
     found, head = flaky({}, turns)
     (reason,) = (verdict_ := judged(found, head)).reasons
 
@@ -562,6 +564,9 @@ def test_a_check_that_fails_in_some_containers_of_the_head_is_red_and_counted(
 
 @pytest.mark.attack
 def test_a_check_that_fails_in_some_containers_of_the_base_is_said_and_its_metric_proves_nothing(flaky) -> None:
+    """A base computes wrongly in some containers, so that the head would be compared with what is left. It is told with
+    its count, and the metric is inconclusive.
+    """
     found, head = flaky({"FAILS": "3 5"}, {})
     (advice,) = judged(found, head).advice
 
@@ -575,7 +580,9 @@ def test_a_check_that_fails_in_some_containers_of_the_base_is_said_and_its_metri
 @pytest.mark.attack
 @pytest.mark.parametrize(("inconclusive", "code"), [("warn", 3), ("fail", 1)])
 def test_a_base_that_fails_everything_is_no_base_to_be_green_against(flaky, inconclusive: str, code: int) -> None:
-    """Its metrics were called new."""
+    """A base fails everything, so that all metrics of the head were new and green. They are inconclusive, and where
+    nothing could be compared the run is no success.
+    """
     policy = Policy(inconclusive=inconclusive, rules=(("speed.steady/*", MetricRule(gate=False)),))
     found, head = flaky({"FAILS": "1 2 3 4 5 6 7"}, {}, policy=policy)
 
@@ -587,6 +594,9 @@ def test_a_base_that_fails_everything_is_no_base_to_be_green_against(flaky, inco
 @pytest.mark.attack
 @pytest.mark.parametrize("inconclusive", ["warn", "fail"])
 def test_a_comparison_in_which_nothing_gates_is_not_green(flaky, inconclusive: str) -> None:
+    """A policy takes every metric out of the gate, so that no regression could be red. A comparison in which nothing
+    gates is a mistake of its own.
+    """
     policy = Policy(inconclusive=inconclusive, rules=(("*", MetricRule(gate=False)),))
     found, head = flaky({}, {}, policy=policy)
     (reason,) = judged(found, head).reasons
@@ -631,6 +641,9 @@ def test_a_gpu_that_fails_once_is_said_and_its_pair_measured_again(flaky) -> Non
 def test_a_container_that_gave_no_answer_is_not_forgotten_for_the_next_one_that_did(
     flaky, tmp_path: Path, arm: str, code: int
 ) -> None:
+    """An image ends some of its containers without an answer, and the next one that did answer hid it. It is red of the
+    head, told of the base, and counted.
+    """
     once = {"STARTS": str(tmp_path / "starts"), "BREAKS_AT": "3"}
     found, head = flaky(*({arm: once}.get(each, {}) for each in ("base", "head")))
     (told,) = judged(found, head).reasons if arm == "head" else judged(found, head).advice
@@ -643,7 +656,9 @@ def test_a_container_that_gave_no_answer_is_not_forgotten_for_the_next_one_that_
 
 @pytest.mark.attack
 def test_a_check_that_is_skipped_in_some_containers_proves_nothing(flaky) -> None:
-    """It could skip where it is slow."""
+    """An image skips a check in those containers in which it is slow. A metric whose check was skipped in some
+    containers is inconclusive.
+    """
     found, _ = flaky({}, {"SKIPS": "3 5"})
 
     assert rate(found) == ("inconclusive", "its check was skipped in 2 of 6 containers of the head")

@@ -836,6 +836,9 @@ CONTAINERS = {
 @pytest.mark.attack
 @pytest.mark.parametrize(("blocks", "code", "kind"), CONTAINERS.values(), ids=CONTAINERS)
 def test_what_fails_in_a_container_of_the_head_shuts_the_gate(blocks: tuple[Block, ...], code: int, kind: str) -> None:
+    """Something fails in one container of the head only, in any way that there is. Each shuts the gate and blames the
+    one who did it.
+    """
     found = measured(*blocks)
 
     assert (found.exit_code, kinds(found)) == (code, [kind])

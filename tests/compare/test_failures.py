@@ -229,6 +229,9 @@ def test_other_checks_are_as_they_were() -> None:
     ],
 )
 def test_a_sample_that_cannot_be_true_is_told_as_in_an_examination(sample: float | None, said: str) -> None:
+    """An image measures something impossible in a container of a comparison, where only the examination was looked at.
+    It fails its check there, too.
+    """
     blocks = [paired.block("head", pair, paired.metric(1.0, limit=2.0)) for pair in (1, 2)]
     (one,) = failed([*blocks, paired.block("head", 3, paired.metric(1.0, sample, limit=2.0))])
 
@@ -249,6 +252,10 @@ def test_a_metric_without_samples_is_told() -> None:
 
 @pytest.mark.attack
 def test_a_base_beyond_what_the_hardware_can_do_makes_no_head_slow() -> None:
+    """A base claims more than the hardware can do, so that an honest head would be called slower. Such a metric of the
+    base is a failure, and the comparison inconclusive.
+    """
+
     def blocks(arm: str, value: float) -> list[Block]:
         factors = [1 + noise for noise in paired.NOISE]
         return [

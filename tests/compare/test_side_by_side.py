@@ -147,7 +147,9 @@ def test_a_report_without_an_image_is_told() -> None:
 
 @pytest.mark.attack
 def test_what_failed_while_an_image_was_measured_is_not_left_in_its_file() -> None:
-    """Also of a block that counts for nothing: its pair was measured again, and nothing of it would be seen."""
+    """An image failed while it was measured, also in a pair that was measured again, and `compare` of two files would
+    have left it there. It is told from the file.
+    """
     measured = samples.comparison().report
     assert measured.trial is not None
     wrong = paired.block("head", 1, outcome="failed", invalid="the base gave no answer: torch-broken")

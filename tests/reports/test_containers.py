@@ -52,6 +52,7 @@ def text(name: str, summary: Summary) -> str:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("arm", ["base", "head"])
 def test_every_report_says_what_failed_in_how_many_containers(name: str, arm: str) -> None:
+    """A report format leaves out what failed in some containers only. Every one says what, and in how many."""
     said = text(name, flaky(arm))
 
     assert f"failed in 2 of 6 containers of the {arm}: the sum of a row is 1.03" in said
@@ -114,6 +115,7 @@ def silent(arm: str) -> Summary:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(("arm", "count", "code"), [("base", 7, 0), ("head", 8, 4)])
 def test_every_report_says_how_many_containers_gave_no_answer(name: str, arm: str, count: int, code: int) -> None:
+    """A report format leaves out the containers that gave no answer. Every one says how many, and of which image."""
     found = silent(arm)
 
     assert f"gave no answer in 1 of {count} containers of the {arm}: import torch ended with SIGSEGV" in text(
@@ -148,7 +150,9 @@ def test_a_reason_with_the_name_of_a_metric_is_told_by_its_row_only_where_it_is_
 @pytest.mark.attack
 @pytest.mark.timeout(120)
 def test_a_foreign_file_full_of_failures_is_judged_and_shown_in_linear_time() -> None:
-    """Quadratic, the 40,000 would take a quarter of an hour; linear, it takes seconds on any machine."""
+    """A foreign file holds 40,000 failures, which would take a quarter of an hour. Judging and showing are linear:
+    seconds on any machine.
+    """
     base = flaky("head", ())
     trial = base.report.trial
     assert trial is not None
