@@ -321,6 +321,9 @@ def test_nothing_that_a_file_concludes_changes_what_is_shown(
     trial: dict[str, Any],
     code: int,
 ) -> None:
+    """A fork's file concludes anything: verdicts, which metrics gate, metrics that are left out or made up. Report and
+    verdict are those of its samples.
+    """
     whole, true = document(), honest()
     metrics = whole["trial"]["metrics"]
     whole["trial"] |= {**trial, "metrics": [metrics[each] | changes[each] for each in sorted(kept)] + extra}

@@ -258,8 +258,8 @@ def test_a_checkout_speaks_runner_commands(file: str, tmp_path: Path) -> None:
     ids=range(10),
 )
 def test_an_argument_speaks_runner_commands(argv: tuple[str, ...], tmp_path: Path) -> None:
-    """A workflow hands a stranger's text (a branch, a title) to an option. click's error and ours repeat it, broken
-    up.
+    """A workflow hands a stranger's text (a branch, a title) to an option, and click's error and ours repeat it.
+    Whatever is said is broken up, so that the runner obeys none of it.
     """
     require_unobeyed(ci_gpu(tmp_path, *(word.replace("\0", "") for word in argv)))
 

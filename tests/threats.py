@@ -2,7 +2,8 @@
 
     python -m tests.threats            # writes them
 
-The docstring of such a test says who does what and what would come of it; its last sentence says what stops it.
+The docstring of such a test says who does what and what would come of it; its last sentence, or what is behind its last
+colon or semicolon, says what stops it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,57 @@ TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs/security.md"
 
 WAYS: dict[str, tuple[str, ...]] = {
-    "pull request": ("test_credentials.py", "test_files.py"),
-    "report": ("test_forged_reports.py", "reports", "compare/test_side_by_side.py"),
-    "image": ("test_trial.py", "test_verdict.py", "compare/test_failures.py"),
-    "network": ("test_registry.py",),
-    "neighbour": ("history",),
+    "pull request": (
+        "action/test_isolation.py",
+        "test_check_file.py",
+        "test_credentials.py",
+        "test_files.py",
+        "test_pull_request_policy.py",
+        "test_releases.py",
+    ),
+    "report": (
+        "action/test_fork_safe.py",
+        "compare/test_side_by_side.py",
+        "reports",
+        "test_forged_reports.py",
+    ),
+    "image": (
+        "compare/test_failures.py",
+        "engines",
+        "fuzz",
+        "payload",
+        "test_budget.py",
+        "test_many.py",
+        "test_sinks.py",
+        "test_spoken_commands.py",
+        "test_startup.py",
+        "test_trial.py",
+        "test_verdict.py",
+    ),
+    "network": (
+        "containers/test_credentials.py",
+        "test_fetch.py",
+        "test_hostile_answers.py",
+        "test_http_client.py",
+        "test_pull.py",
+        "test_registry.py",
+        "test_tags.py",
+        "test_telling.py",
+    ),
+    "neighbour": (
+        "containers/test_lives.py",
+        "github",
+        "history",
+        "test_containers.py",
+        "test_process.py",
+        "test_streams.py",
+    ),
 }
 """Which files, or folders, hold the attacks that come in by a way. A file belongs to one."""
 
+MARK = "mark.attack"
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\d])")
+CLAUSE = re.compile(r"[:;] (?!.*[:;] )")
 
 
 class Attack(msgspec.Struct, frozen=True):
@@ -45,7 +88,7 @@ class Attack(msgspec.Struct, frozen=True):
 def attacks() -> list[Attack]:
     """All of them, by file and line."""
     files = sorted(TESTS.rglob("test_*.py"))
-    return [attack for path in files if "mark.attack" in (text := path.read_text()) for attack in _in(path, text)]
+    return [attack for path in files if MARK in (text := path.read_text()) for attack in _in(path, text)]
 
 
 def way_of(path: str) -> str:
@@ -67,17 +110,23 @@ def written(page: str) -> str:
 
 
 def sentences(docstring: str, where: str) -> tuple[str, str]:
-    """The attack, and its last sentence, the defence; raises ``ValueError`` where there is only one."""
-    *attack, defence = SENTENCE.split(" ".join(docstring.split()))
+    """The attack and the defence; raises ``ValueError`` where there is only one of them."""
+    text = " ".join(docstring.split())
+    *attack, defence = SENTENCE.split(text)
+    if not attack:
+        *attack, defence = CLAUSE.split(text)
     if not attack:
         raise ValueError(f"{where}: its docstring says no attack, or not what stops it")
-    return " ".join(attack), defence
+    told = " ".join(attack)
+    return told if told.endswith((".", "!", "?")) else f"{told}.", f"{defence[:1].upper()}{defence[1:]}"
 
 
 def _in(path: Path, text: str) -> Iterator[Attack]:
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and any("mark.attack" in ast.unparse(one) for one in node.decorator_list):
-            yield _attack(path.relative_to(TESTS).as_posix(), node)
+    body = ast.parse(text).body
+    whole = any("pytestmark" in each and MARK in each for each in map(ast.unparse, body))
+    for test in (node for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")):
+        if whole or any(MARK in ast.unparse(decorator) for decorator in test.decorator_list):
+            yield _attack(path.relative_to(TESTS).as_posix(), test)
 
 
 def _attack(path: str, node: ast.FunctionDef) -> Attack:

@@ -93,7 +93,9 @@ def test_the_comment_goes_to_the_pull_request_whose_head_was_checked(stage: Stag
     assert "reinstall torch in the image" in github.comments[7][0]["body"]
 
 
+@pytest.mark.attack
 def test_a_verdict_that_the_stranger_has_written_is_not_believed(stage: Stage, github: GitHub) -> None:
+    """A fork's file carries a verdict of success over failed checks. The verdict is computed from the results."""
     forged = json.loads(red())
     forged["verdict"] = {**forged["verdict"], "exit_code": 0, "conclusion": "success", "reasons": []}
     honest, done = reports.load("markdown").render(samples.red()), stage.comment(json.dumps(forged))
@@ -102,7 +104,11 @@ def test_a_verdict_that_the_stranger_has_written_is_not_believed(stage: Stage, g
     assert honest.splitlines()[0] in github.comments[7][0]["body"]
 
 
+@pytest.mark.attack
 def test_nothing_is_said_where_the_head_has_moved_on(stage: Stage, github: GitHub) -> None:
+    """A stranger pushes again while an older, green report is on its way, so that it would stand under other code.
+    Nothing is said where no open pull request has that commit as its head.
+    """
     github.pulls.pop()
     done = stage.comment(red())
 
@@ -111,8 +117,12 @@ def test_nothing_is_said_where_the_head_has_moved_on(stage: Stage, github: GitHu
     assert github.comments == {}
 
 
+@pytest.mark.attack
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": 1, "images": "all"}', "{" * 100_000])
 def test_a_damaged_report_is_refused_and_nothing_is_said(text: str, stage: Stage, github: GitHub) -> None:
+    """A fork's artifact holds something else in the place of a report. It is refused in words, and GitHub is asked
+    nothing.
+    """
     done = stage.comment(text)
 
     assert done.returncode not in (0, 70), done.stderr

@@ -85,8 +85,11 @@ def test_the_action_s_own_folder_stays_as_it_was(steps: dict[str, Step], job: Ru
     assert list(job.action.rglob("__pycache__")) == []
 
 
+@pytest.mark.attack
 def test_the_guest_of_the_local_engine_uses_nothing_of_the_checkout(checkout: Path, trap: hostile.Trap) -> None:
-    """It is started in the checkout, with a file there for each module that it imports."""
+    """A pull request has a file for each module that the guest imports, and the local engine starts it in the checkout.
+    The guest's Python does not look for modules there.
+    """
     module("torch")
     trap.sprung()
     argv = (sys.executable, "-I", "-m", "ci_gpu", "run", "--engine", "local", "--device", "cpu")

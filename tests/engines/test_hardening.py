@@ -81,7 +81,11 @@ def seen(request: pytest.FixtureRequest, real_ground: Ground, engine_name: str, 
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.attack
 def test_a_container_has_no_power_and_no_way_out(seen: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    """An image looks for a way out: capabilities, the network, the host's files, its own root, forks and memory without
+    end. It has no capability, no network, a root that is read-only, and limits on the rest.
+    """
     uid = 4321 if "unknown-uid" in request.node.name else 0
     children = seen.pop("children")
 

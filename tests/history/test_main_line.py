@@ -167,7 +167,9 @@ def test_a_place_that_is_no_event_is_no_record(apart: str) -> None:
 
 @pytest.mark.attack
 def test_a_measurement_says_nothing_of_its_own_about_where_it_belongs() -> None:
-    """A forged record gives one of its measurements the key of another place than the record's."""
+    """A forged record gives one of its measurements the key of another place than the record's. Such a document is
+    refused.
+    """
     key = msgspec.structs.replace(KEPT[0].measurements[0].key, apart="merge_group")
     moved = msgspec.structs.replace(KEPT[0].measurements[0], key=key)
     with pytest.raises(ConfigError, match=r"measurements\[0\]\.key\.apart"):
