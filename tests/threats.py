@@ -134,7 +134,7 @@ def _attack(path: str, node: ast.FunctionDef) -> Attack:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("``", "`").replace("|", "\\|").replace("<", "&lt;")
 
 
 if __name__ == "__main__":
