@@ -73,7 +73,7 @@ def targets(images: tuple[str, ...], given: Mapping[str, Any], file: Path | Docu
     settings(merged(tables.get("run", {}), given))  # a mistake in it is one, even where no image uses it
     names = images or proposal.names(found, given) or _without_image(given, found)
     chosen = tuple(_named(name, given, found, named=bool(images)) for name in names)
-    chosen += tuple(_proposed(chosen, given, found))
+    chosen = _with_proposed(chosen, given, found)
     _require_registry(chosen)
     _require_effect(chosen, given)
     folders = [one.settings.checks_dir for one in chosen]
@@ -162,12 +162,22 @@ def _target(
     )
 
 
-def _proposed(chosen: tuple[Target, ...], given: Mapping[str, Any], found: Document) -> Iterator[Target]:
-    """What a pull request makes of the images' names, as images of their own. A comparison is of two images alone."""
-    if not chosen[0].settings.baseline:
-        for name, means in proposal.also(found, [one.name for one in chosen]):
-            other = _target(name, given, found, means)
-            yield msgspec.structs.replace(other, name=str(means["image"]))
+def _with_proposed(chosen: tuple[Target, ...], given: Mapping[str, Any], found: Document) -> tuple[Target, ...]:
+    """Also what a pull request makes of the images' names, as images of their own.
+
+    A comparison is of two images alone. There the head is what the name means when the pull request is merged, and the
+    baseline what it means now: else a name would be compared with what nobody is about to use.
+    """
+    also = {
+        name: _target(name, given, found, means) for name, means in proposal.also(found, [one.name for one in chosen])
+    }
+    if chosen[0].settings.baseline:
+        return tuple(also.get(one.name, one) for one in chosen)
+    return (*chosen, *(msgspec.structs.replace(other, name=_reference(other)) for other in also.values()))
+
+
+def _reference(target: Target) -> str:
+    return str(target.ref or target.settings.python)
 
 
 def _with_registry(images: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -214,6 +214,24 @@ def test_a_name_of_the_base_branch_is_the_image_that_it_says_and_the_other_is_ex
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("baseline", ["nightly", "small"])
+def test_a_comparison_is_of_what_the_pull_request_makes_of_a_name_with_what_it_is(job: Job, baseline: str) -> None:
+    """A pull request makes a slower image of the name that the workflow compares, or of its baseline as well.
+
+    What the name means today would be compared in its place, and be green. The head is what it means once that is
+    merged, the baseline what the base branch says.
+    """
+    small, big = job.image("small"), job.image("big", octets=200.0)
+    table = '[images.nightly]\nimage = "{}"\n[images.small]\nimage = "{}"\n'
+    job.holds(head=table.format(big, big), base=table.format(small, small))
+
+    assert job.code("nightly", "--baseline", baseline, "--pairs", "2", "--inconclusive", "pass") == 1
+    whole = job.report()
+    assert whole["images"][0]["image"]["reference"] == big
+    assert f'[images."nightly"] image = "{big}" instead of "{small}"' in whole["proposal"]["pending"]
+
+
+@pytest.mark.attack
 def test_an_image_of_the_file_is_examined_though_the_pull_request_takes_it_away(job: Job) -> None:
     """A pull request removes the image that fails from the file, whose images the workflow examines.
 
