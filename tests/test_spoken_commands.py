@@ -45,7 +45,7 @@ import json, sys
 sys.path.insert(0, {root!r})
 nonce = sys.argv[3]
 trick = json.loads({trick!r})
-print(trick, file=sys.stderr)
+print(trick, flush=True)  # before an event, on the same pipe: two pipes have no order
 {body}
 """
 """An "interpreter" of the local engine's that says what it likes, in events that are well formed."""
@@ -326,6 +326,7 @@ def test_a_history_speaks_runner_commands(tmp_path: Path) -> None:
     require_unobeyed(ci_gpu(tmp_path, "history", "import", "foreign.jsonl"), ours=False)
 
     for argv in (("list",), ("show", names[0]), *(("export", "--format", name) for name in history.FORMATS)):
-        told = ci_gpu(tmp_path, "history", *argv, COLUMNS="60")
+        require_unobeyed(ci_gpu(tmp_path, "history", *argv, COLUMNS="60"))
+        told = ci_gpu(tmp_path, "history", *argv, COLUMNS="400")  # nothing is folded or cut
         require_unobeyed(told)
         assert "OBEYED" in told.log or {"bigger", "otava"} & {*argv}
