@@ -23,7 +23,11 @@ LOG_COLUMNS = 200
 
 
 def say(text: str, *, err: bool = True, stream: TextIO | None = None) -> None:
-    """One or more lines for a person: on stderr, which is progress and errors, or as an answer on stdout."""
+    """One or more lines for a person: on stderr, which is progress and errors, or as an answer on stdout.
+
+    A stranger's words within a line of ours go through `reports.printable` first: a line end in them would begin a line
+    that looks like one of ours.
+    """
     _write(harmless(text), stream or (sys.stderr if err else sys.stdout))
 
 

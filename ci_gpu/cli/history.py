@@ -246,12 +246,13 @@ def _metrics(store: Store) -> list[str]:
 @contextmanager
 def _open(url: str) -> Iterator[Store]:
     from ci_gpu.history import stores
+    from ci_gpu.reports import printable
 
     store = stores.open_store(url, os.environ)
     try:
         yield store
         if unread := stores.told(store):
-            console.say(unread)
+            console.say(printable(unread))
     finally:
         store.close()
 

@@ -31,14 +31,15 @@ def checks(checks_dir: str) -> int:
 def sweep(engine: str) -> int:
     """Remove the containers that an interrupted run, or this workflow job, has left behind."""
     from ci_gpu import console, containers, engines
+    from ci_gpu.reports import printable
 
     code = 0
     for name in filter(shutil.which, ("docker", "podman")) if engine in ("auto", "") else (engine,):
         try:
             removed = containers.sweep(engines.load(name), os.environ, run=containers.run_id(os.environ))
         except RunnerError as error:  # the other engine's containers must go all the same
-            console.say(f"{name}: {error.what}")
+            console.say(f"{name}: {printable(error.what)}")
             code, removed = error.exit_code, ()
         for container in removed:
-            console.say(f"{name}: removed {container}", err=False)
+            console.say(f"{name}: removed {printable(container)}", err=False)
     return code

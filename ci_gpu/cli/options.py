@@ -100,11 +100,12 @@ def history(command: Callable[..., Any]) -> Callable[..., Any]:
 def document(file: Path | None) -> Document:
     """The ci-gpu.toml that counts here; how it was found is told where a person should know."""
     from ci_gpu import console, sources
+    from ci_gpu.reports import printable
 
     token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
     found = sources.find(file, os.environ, token)
     if found.note:
-        console.say(f"ci-gpu: {found.note}")
+        console.say(f"ci-gpu: {printable(found.note)}")
     return found.document
 
 

@@ -15,9 +15,10 @@ def post(summaries: Sequence[Summary], when: str, key: str | None, *, from_file:
     if when == "never":
         return "false", ""
     from ci_gpu import console, github
+    from ci_gpu.reports import printable
 
     token = os.environ.get("CI_GPU_GITHUB_TOKEN") or os.environ.get("GITHUB_TOKEN", "")
     outcome = github.post(summaries, env=os.environ, token=token, when=when, key=key or "", from_file=from_file)
     if outcome.message:
-        console.say(outcome.message)
+        console.say(printable(outcome.message))
     return ("true" if outcome.pending else "false"), outcome.url

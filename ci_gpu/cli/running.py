@@ -82,10 +82,11 @@ def remembered(summary: Summary, url: str) -> Summary:
         return summary
     from ci_gpu import console
     from ci_gpu.history import keeping
+    from ci_gpu.reports import printable
 
     known, message = keeping.keep(summary, url, os.environ)
     if message:
-        console.say(message)
+        console.say(printable(message))
     return known
 
 
