@@ -21,6 +21,7 @@ PAGE = TESTS.parent / "docs/security.md"
 WAYS: dict[str, tuple[str, ...]] = {
     "pull request": (
         "action/test_isolation.py",
+        "compare/test_margins.py",
         "test_bounded_config.py",
         "test_check_file.py",
         "test_credentials.py",
