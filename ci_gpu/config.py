@@ -7,7 +7,7 @@ two arrive here together as ``given``: click has merged them. `proposal` says wh
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
