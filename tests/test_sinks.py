@@ -41,6 +41,7 @@ ALLOWED = {
     ("github/comment.py", "_body"): "text of a comment: markdown, escaped by its format",
     ("history/ndjson.py", "pack"): "compressed JSON of a record",
     ("pipeline.py", "_write"): "`files.write`: a report, escaped by its format",
+    ("process.py", "_answered"): "stdin of a process of ours: a key or a password",
     ("process.py", "Conversation._write"): "stdin of a process of ours: the payload",
     ("progress.py", "Live.__init__"): "a terminal, never a job's log; rich draws what turns",
     ("progress.py", "Live._keep"): "its only print; every foreign word passes `_plain` (test_progress.py)",
