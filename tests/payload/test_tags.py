@@ -303,7 +303,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("torch", PUBLISHED)
+@pytest.mark.parametrize("torch", sorted(PUBLISHED))
 def test_beside_a_torch_a_cuda_is_torch_s_to_the_minor_only_where_this_torch_was_published_for_it(torch: str) -> None:
     """Seen red: 2.14 and 2.15 were not known, so that the CUDA of a base image was held against their wheels."""
     for cuda in WHEELS.split(" "):
