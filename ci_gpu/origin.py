@@ -59,6 +59,13 @@ def of(env: Mapping[str, str]) -> Origin:
     )
 
 
+def is_a_forks(env: Mapping[str, str]) -> bool:
+    """Whether this job follows the run of a fork, whose files say of themselves what the fork likes."""
+    first = _at(read_event(env), "workflow_run")
+    follows = env.get("GITHUB_EVENT_NAME") == "workflow_run"
+    return follows and _text(first, "head_repository", "full_name") != env.get("GITHUB_REPOSITORY", "")
+
+
 def read_event(env: Mapping[str, str]) -> dict[str, Any]:
     """The event's document; empty where there is none that can be read."""
     path = Path(env.get("GITHUB_EVENT_PATH") or "/nonexistent")

@@ -11,6 +11,8 @@ from ci_gpu.history import document
 from ci_gpu.history.record import Record
 
 MAX_UNPACKED = 512 << 20
+MAX_LINE = 16 << 20
+"""Of a record: some thousand measurements are a few megabytes."""
 
 
 def pack(records: Iterable[Record], rest: Iterable[bytes] = ()) -> bytes:
@@ -33,13 +35,23 @@ def unpack(data: bytes, source: str) -> Iterator[Record]:
 def split(data: bytes, source: str) -> list[bytes]:
     """The lines of a packed file, unread; a bomb is refused before it has burst."""
     try:
-        with GzipFile(fileobj=io.BytesIO(data)) as file:
-            unpacked = file.read(MAX_UNPACKED + 1)
+        return [line.rstrip(b"\n") for line in _unpacked(data, source) if line.strip()]
     except (OSError, EOFError, zlib.error) as error:
         raise document.bad(source, f"a packed file of records is expected, and gzip says: {error}") from error
-    if len(unpacked) > MAX_UNPACKED:
-        raise document.bad(source, f"at most {MAX_UNPACKED} bytes are read of what is packed, and there are more")
-    return [line for line in unpacked.split(b"\n") if line.strip()]
+
+
+def _unpacked(data: bytes, source: str) -> Iterator[bytes]:
+    total = 0
+    with GzipFile(fileobj=io.BytesIO(data)) as file:
+        while line := file.readline(MAX_LINE + 1):
+            total += len(line)
+            if len(line) > MAX_LINE:
+                raise document.bad(source, f"a line of a packed file has at most {MAX_LINE} bytes, and one has more")
+            if total > MAX_UNPACKED:
+                raise document.bad(
+                    source, f"at most {MAX_UNPACKED} bytes are read of what is packed, and there are more"
+                )
+            yield line
 
 
 def lines(data: bytes, source: str) -> Iterator[Record]:

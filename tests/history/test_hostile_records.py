@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from contextlib import closing
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from ci_gpu.cli import cli
+from ci_gpu.errors import ConfigError
 from ci_gpu.history import keeping, ndjson, stores
 from ci_gpu.history.branch import Branch
 from ci_gpu.history.series import Filter
@@ -67,6 +69,39 @@ def test_bad_records_that_are_the_newest_hide_none_of_the_true_ones(github: Faul
 
     assert [len(one.points) for one in store.recent(3)] == [1]
     assert len(store.left_out()) == 13
+
+
+@pytest.mark.attack
+def test_bad_records_without_end_do_not_spend_the_requests_of_a_job(
+    github: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody fills the branch with thousands of broken files, and each is a request of every run.
+
+    GitHub's limit would be spent, and the comment would then be refused as well. Behind a hundred files that are no
+    records nothing more is asked for.
+    """
+    monkeypatch.setattr("ci_gpu.history.stores.git.SPARE", 4)
+    store = on_branch(github, b"{}")
+    for number in range(12):
+        store._branch.add(f"v1/9999/12/zz-{number}.json", b"{}", "by hand")
+    before = len(github.calls)
+
+    assert store.recent(3) == ()
+    assert len([call for call in github.calls[before:] if "/git/blobs/" in call]) == 7
+    assert len(store.left_out()) == 7
+
+
+@pytest.mark.attack
+def test_a_packed_line_without_an_end_is_refused_while_it_is_unpacked() -> None:
+    """Somebody overwrites a packed file of the history with a small one, which unpacks to one line of gigabytes.
+
+    It would be held in memory as a whole. A line has a limit, which is looked at while it is unpacked.
+    """
+    bomb = gzip.compress(bytes(2 * ndjson.MAX_LINE))
+
+    assert len(bomb) < 1 << 20
+    with pytest.raises(ConfigError, match="a line of a packed file"):
+        ndjson.split(bomb, "index/2026.ndjson.gz")
 
 
 @pytest.mark.attack

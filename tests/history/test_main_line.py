@@ -128,6 +128,29 @@ def test_a_pull_request_s_report_is_imported_as_one(tmp_path: Path) -> None:
     assert runs(url, Filter()) == set()
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("kind", ["run.json", "records"])
+def test_a_fork_s_file_is_not_imported_into_the_main_line(tmp_path: Path, kind: str) -> None:
+    """A fork's artifact calls itself a push of the main line, and the second workflow imports it.
+
+    Its numbers would become the history that others are compared with. After a fork's run the job itself says where it
+    belongs, and only a run.json is imported.
+    """
+    summary, _ = measured(tmp_path, 1)
+    files = {"run.json": json_report.render(summary), "records": document.encode(records.record(1)).decode()}
+    (tmp_path / "file").write_text(files[kind])
+    head = {"full_name": "stranger/repo", "owner": {"login": "stranger"}}
+    event = {"workflow_run": {"event": "pull_request", "head_branch": "main", "head_repository": head}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    env = {"GITHUB_EVENT_NAME": "workflow_run", "GITHUB_REPOSITORY": "org/repo"}
+    env["GITHUB_EVENT_PATH"] = str(tmp_path / "event.json")
+    url = f"sqlite:///{tmp_path}/h.db"
+    done = CliRunner().invoke(cli, ["history", "import", str(tmp_path / "file"), "--store", url], env=env)
+
+    assert runs(url, Filter()) == set()
+    assert {record.apart for record in kept(url)} == ({"workflow_run"} if kind == "run.json" else set()), done.output
+
+
 KEPT = (records.record(1), records.record(2, apart="merge_group"), records.record(3, pull=7))
 
 

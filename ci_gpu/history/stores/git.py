@@ -27,6 +27,9 @@ BRANCH = "ci-gpu-history"
 _URL = re.compile(
     r"git(?::(?P<repository>[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+))?(?:#(?P<branch>[A-Za-z0-9][A-Za-z0-9_./-]*))?"
 )
+SPARE = 100
+"""Files on the way to the newest jobs that may be no records."""
+
 _LOOSE = re.compile(r"(?:(?:v1|apart/[a-z_]+)/(?P<year>\d{4})/(?P<month>\d{2})|pr/\d+)/[A-Za-z0-9._-]+\.json", re.ASCII)
 _INDEX = re.compile(r"index/(?:pulls-|apart-)?\d{4}\.ndjson\.gz", re.ASCII)
 _OF_PULLS, _OF_EVENTS = re.compile(r"pr/|index/pulls-"), re.compile(r"apart/|index/apart-")
@@ -69,7 +72,8 @@ class Git:
     def _newest(self, jobs: int) -> Iterator[Record]:
         """The records of so many jobs of the main line: each file is a request, and GitHub counts them.
 
-        Names of one month are in the order of their runs' numbers, which only ever grow.
+        Names of one month are in the order of their runs' numbers, which only ever grow. Behind `SPARE` files that are
+        no records nothing more is asked for: who may push could spend all requests of the job.
         """
         files = self._branch.files(_is_main)
         main = [path for path in files if _is_main(path)]
@@ -77,7 +81,7 @@ class Git:
         years = [path for path in main if _INDEX.fullmatch(path)]
         newest_first = [*sorted(loose, key=_by_number, reverse=True), *sorted(years, reverse=True)[:1]]
         found: dict[str, Record] = {}
-        for path in newest_first:
+        for path in newest_first[: jobs + SPARE]:
             if len(found) >= jobs:
                 break
             found |= {record.run: record for record in self._read(path, files[path])}
