@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from ci_gpu import cli
-from ci_gpu.errors import ConfigError, GitHubError, ImageError, RunnerError
 from tests.needs import module
 from tests.processes import ends, written
 
@@ -227,31 +225,36 @@ def test_a_host_that_is_killed_takes_its_guest_with_it(tmp_path: Path) -> None:
     assert all(ends(pid) for pid in pids)
 
 
+FAILS = """
+from ci_gpu import cli
+from ci_gpu.errors import ConfigError, GitHubError, ImageError, RunnerError
+
+def fail(**_):
+    raise ERROR
+
+cli.cli.main = fail
+cli.main()
+"""
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (ConfigError("what", why="why", remedy="remedy"), 2),
-        (RunnerError("what", why="why", remedy="remedy"), 3),
-        (ImageError("what", why="why", remedy="remedy"), 4),
-        (GitHubError("what", why="why", remedy="remedy"), 5),
-        (KeyboardInterrupt(), 130),
-        (ZeroDivisionError("a bug"), 70),
+        ("ConfigError('what', why='why', remedy='remedy')", 2),
+        ("RunnerError('what', why='why', remedy='remedy')", 3),
+        ("ImageError('what', why='why', remedy='remedy')", 4),
+        ("GitHubError('what', why='why', remedy='remedy')", 5),
+        ("KeyboardInterrupt()", 130),
+        ("ZeroDivisionError('a bug')", 70),
     ],
 )
-def test_every_way_out_has_its_code(
-    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail(**_: object) -> None:
-        raise error
+def test_every_way_out_has_its_code(error: str, code: int) -> None:
+    """In a process of its own: the program's streams and signals are those of its process."""
+    done = subprocess.run((sys.executable, "-c", FAILS.replace("ERROR", error)), capture_output=True, text=True)
 
-    monkeypatch.setattr(cli.cli, "main", fail)
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    stderr = capsys.readouterr().err
-
-    assert left.value.code == code
-    assert ("why: why" in stderr) is (code in (2, 3, 4, 5))
-    assert ("Traceback" in stderr) is (code == 70)
+    assert done.returncode == code
+    assert ("why: why" in done.stderr) is (code in (2, 3, 4, 5))
+    assert ("Traceback" in done.stderr) is (code == 70)
 
 
 STEADY = """
