@@ -15,7 +15,15 @@ from ci_gpu.errors import CiGpuError, ImageError, IncompatibleError, RunnerError
 NO_PROGRAM = (126, 127)
 """Exit codes of an engine whose container has no such program (or a file that is none)."""
 
-_CLIENT = ("docker: ", "error: ", "error response from daemon", "cannot connect to ", "permission denied while trying")
+_CLIENT = (
+    "docker: ",
+    "error: ",
+    "error response from daemon",
+    "cannot connect to ",
+    "permission denied while trying",
+    "unknown flag: ",
+    "unknown shorthand flag: ",
+)
 """How an engine's lines begin: asked only where nobody knows whether the container started."""
 
 _PROGRAM = r"exec: \\{0,9}\"|executable file|open executable|no such executable"

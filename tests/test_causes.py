@@ -183,7 +183,7 @@ def test_who_is_blamed_for_an_error_in_a_check(name: str, planted: dict[str, Che
     text, code, kind = SAID[name]
     exit_code, (reason,) = judged(found)
 
-    assert found.message.startswith(f"RuntimeError: {text}")
+    assert found.message.partition(": ")[2].startswith(f"RuntimeError: {text}")  # behind file and line
     assert (exit_code, reason.kind) == (code, kind)
     assert reason.remedy
 
@@ -192,7 +192,8 @@ def test_an_error_is_told_in_one_line_with_its_meaning(planted: dict[str, CheckR
     found = planted["planted.case_0"]
 
     assert found.message == (
-        "RuntimeError: CUDA error: uncorrectable ECC error encountered (the memory of this GPU is damaged)"
+        "planted.py:6: RuntimeError: CUDA error: uncorrectable ECC error encountered "
+        "(the memory of this GPU is damaged)"
     )
     assert "asynchronously" in found.log
     assert found.hint.startswith("take the runner out of service")
@@ -201,7 +202,7 @@ def test_an_error_is_told_in_one_line_with_its_meaning(planted: dict[str, CheckR
 def test_an_error_that_no_table_knows_is_told_in_full(planted: dict[str, CheckResult]) -> None:
     found = planted[f"planted.case_{len(SAID) - 1}"]
 
-    assert found.message.startswith("RuntimeError: the cat sat on the GPU\nCUDA kernel errors")
+    assert found.message.partition(": ")[2].startswith("RuntimeError: the cat sat on the GPU\nCUDA kernel errors")
     assert found.hint == "the log has the traceback"
 
 

@@ -108,7 +108,9 @@ def test_a_bug_in_one_step_loses_none_of_the_others(job: Job, monkeypatch: pytes
     """Whoever finds an answer that breaks the history or the comment loses the run's verdict: each fails alone."""
     calls: list[str] = []
     monkeypatch.setattr(keeping, "keep", lambda summary, *_: calls.append("keep") or (summary, ""))
-    monkeypatch.setattr(github, "_post", lambda *_: calls.append("_post") or github.Outcome(pending=False, url="u"))
+    monkeypatch.setattr(
+        github, "_post", lambda *_: calls.append("_post") or github.comment.Published(action="updated", url="u")
+    )
     monkeypatch.setattr(keeping if step == "keep" else github, step, _break)
 
     assert job.done("--comment", "always", "--history", "git") == 70
