@@ -16,6 +16,7 @@ from tests.containers.ground import Ground
 
 pytestmark = [pytest.mark.act, pytest.mark.contract, pytest.mark.engine]
 
+PUSHED = "3" * 40
 SPEED = '''
 import os
 from ci_gpu.payload import Metric
@@ -51,7 +52,7 @@ def test_a_slower_image_blocks_the_merge_and_a_second_push_of_an_equal_one_lets_
     assert "**regressed**" in comment["body"]
     assert kept(github) == 1, red.log
 
-    green = workflow.run(base, **inputs)
+    green = workflow.run(base, sha=PUSHED, **inputs)
 
     assert green.jobs == {"gpu": "success", "gate": "success"}, green.log
     (updated,) = github.comments[PULL_REQUEST]

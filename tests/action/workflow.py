@@ -42,13 +42,15 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     ground: Ground
     api: str
 
-    def run(self, image: str, *, head: str = REPOSITORY, name: str = "pull-request", **inputs: str) -> Run:
-        """An example, as on a pull request from ``head`` with this image in it."""
+    def run(
+        self, image: str, *, head: str = REPOSITORY, name: str = "pull-request", sha: str = "1" * 40, **inputs: str
+    ) -> Run:
+        """An example, as on a pull request from ``head`` with this image in it, at this commit."""
         path = self.folder / f"repository/.github/workflows/{name}.yml"
         given = {"checks": "compatibility,autograd", **{key.replace("_", "-"): value for key, value in inputs.items()}}
         path.write_text(example(name, {"image": image, "device": "cpu", "engine": "podman", **given}))
         event = self.folder / "event.json"
-        event.write_text(json.dumps(pull_request(head)))
+        event.write_text(json.dumps(pull_request(head, sha)))
         argv = [program("act"), "pull_request", "--json", "--no-cache-server", "-W", str(path), "-e", str(event)]
         argv += ["-P", "self-hosted=-self-hosted", "-P", "ubuntu-24.04=-self-hosted", "-s", "GITHUB_TOKEN=ghs_test"]
         argv += ["--local-repository", f"org/ci-gpu@v1={published(self.folder)}", "--env", f"GITHUB_API_URL={self.api}"]
@@ -96,7 +98,7 @@ def example(name: str, inputs: Mapping[str, str]) -> str:
     return json.dumps(workflow)  # JSON is YAML
 
 
-def pull_request(head: str) -> dict[str, Any]:
+def pull_request(head: str, sha: str) -> dict[str, Any]:
     """The event, as far as act and ci-gpu read it."""
     return {
         "action": "synchronize",
@@ -104,7 +106,7 @@ def pull_request(head: str) -> dict[str, Any]:
         "repository": {"full_name": REPOSITORY},
         "pull_request": {
             "number": PULL_REQUEST,
-            "head": {"ref": "topic", "sha": "1" * 40, "repo": {"full_name": head}},
+            "head": {"ref": "topic", "sha": sha, "repo": {"full_name": head}},
             "base": {"ref": "main", "sha": "2" * 40, "repo": {"full_name": REPOSITORY}},
         },
     }
