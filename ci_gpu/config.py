@@ -122,11 +122,7 @@ def policy_of(file: Path | Document | None, metrics: Callable[[], Iterable[str]]
 
 
 def _document(file: Path | Document | None) -> Document:
-    """Empty if no file was named and none is there."""
-    if isinstance(file, Document):
-        return file
-    path = file or Path(DEFAULT_FILE)
-    return Document(tables={} if file is None and not path.is_file() else document.read(path))
+    return file if isinstance(file, Document) else Document(tables=document.tables(file))
 
 
 def _policy(chosen: Settings, found: Document) -> Policy:

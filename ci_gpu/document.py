@@ -58,6 +58,16 @@ def read(path: Path) -> Tables:
     return parse(files.read(path, MAX_BYTES, _REMEDY), str(path))
 
 
+def tables(file: Path | None) -> Tables:
+    """Those of the file that was named, else of the one in this folder; empty if there is none.
+
+    Raises:
+        ConfigError: as of `read`.
+    """
+    path = file or Path(DEFAULT_FILE)
+    return {} if file is None and not path.is_file() else read(path)
+
+
 def parse(data: bytes, name: str) -> Tables:
     """The tables of a text.
 

@@ -14,6 +14,9 @@ from typing import Any
 
 import msgspec
 
+from ci_gpu.errors import ConfigError
+from ci_gpu.untyped import table, text
+
 MAX_EVENT = 16 << 20
 MAX_MATRIX = 1_000
 
@@ -42,9 +45,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 def of(env: Mapping[str, str]) -> Origin:
     """The origin of what is made in this environment."""
-    event = read_event(env)
-    name, branch, commit, default = _cause(env, event)
-    pull = _pull_request(env, event)
+    told = _told(env)
+    name, branch, commit, default = _cause(env, told)
+    pull = _pull_request(env, told)
     return Origin(
         repository=env.get("GITHUB_REPOSITORY", ""),
         branch=branch,
@@ -61,34 +64,55 @@ def of(env: Mapping[str, str]) -> Origin:
 
 def is_a_forks(env: Mapping[str, str]) -> bool:
     """Whether this job follows the run of a fork, whose files say of themselves what the fork likes."""
-    first = _at(read_event(env), "workflow_run")
-    follows = env.get("GITHUB_EVENT_NAME") == "workflow_run"
-    return follows and _text(first, "head_repository", "full_name") != env.get("GITHUB_REPOSITORY", "")
+    return env.get("GITHUB_EVENT_NAME") == "workflow_run" and not _is_own(table(_told(env).get("workflow_run")), env)
 
 
-def read_event(env: Mapping[str, str]) -> dict[str, Any]:
-    """The event's document; empty where there is none that can be read."""
+def _is_own(run: Mapping[str, Any], env: Mapping[str, str]) -> bool:
+    """Whether a run that another follows was of this repository's own branches."""
+    return bool(run) and table(run.get("head_repository")).get("full_name") == env.get("GITHUB_REPOSITORY")
+
+
+def event(env: Mapping[str, str]) -> dict[str, Any]:
+    """What GitHub says of the event of this run.
+
+    Raises:
+        ConfigError: it cannot be read, or is no object.
+    """
     path = Path(env.get("GITHUB_EVENT_PATH") or "/nonexistent")
     try:
         if path.stat().st_size > MAX_EVENT:
-            return {}
-        event = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+            raise ValueError("it is too large")
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise TypeError("it is no object")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"the workflow's event cannot be read: {error}",
+            why="GITHUB_EVENT_PATH names no event: this does not run in a workflow",
+            remedy="run `ci-gpu comment` in a job, or leave --comment away",
+        ) from error
+    return found
+
+
+def _told(env: Mapping[str, str]) -> dict[str, Any]:
+    """The event; empty where there is none that can be read."""
+    try:
+        return event(env)
+    except ConfigError:
         return {}
-    return event if isinstance(event, dict) else {}
 
 
-def _cause(env: Mapping[str, str], event: Mapping[str, Any]) -> tuple[str, str, str, bool]:
+def _cause(env: Mapping[str, str], told: Mapping[str, Any]) -> tuple[str, str, str, bool]:
     """What started it, its branch and commit, and whether that is the default branch.
 
     A run that follows another workflow's was caused by what caused that one, if it was this repository's.
     """
     name, ref = env.get("GITHUB_EVENT_NAME", ""), env.get("GITHUB_REF", "")
-    default = _text(event, "repository", "default_branch")
-    first = _at(event, "workflow_run")
-    if name == "workflow_run" and _text(first, "head_repository", "full_name") == env.get("GITHUB_REPOSITORY"):
-        branch = _text(first, "head_branch")
-        return _name(_text(first, "event")), branch, _text(first, "head_sha"), bool(default) and branch == default
+    default = text(table(told.get("repository")).get("default_branch"))
+    first = table(told.get("workflow_run"))
+    if name == "workflow_run" and _is_own(first, env):
+        branch = text(first.get("head_branch"))
+        return _name(text(first.get("event"))), branch, text(first.get("head_sha")), bool(default) and branch == default
     branch = env.get("GITHUB_HEAD_REF") or env.get("GITHUB_REF_NAME", "")
     return _name(name), branch, env.get("GITHUB_SHA", ""), bool(default) and ref == f"refs/heads/{default}"
 
@@ -102,31 +126,19 @@ def _name(event: str) -> str:
     return event if not event or _EVENT.fullmatch(event) else "unknown"
 
 
-def _pull_request(env: Mapping[str, str], event: Mapping[str, Any]) -> int:
+def _pull_request(env: Mapping[str, str], told: Mapping[str, Any]) -> int:
     """The number by the ref or the event, 0 outside of a pull request."""
     match = _PULL.fullmatch(env.get("GITHUB_REF", ""))
-    number = int(match[1]) if match else _at(event, "pull_request").get("number", 0)
+    number = int(match[1]) if match else table(told.get("pull_request")).get("number", 0)
     return number if isinstance(number, int) and 0 < number < 2**31 else 0
 
 
-def _matrix(text: str) -> str:
+def _matrix(said: str) -> str:
     """The values as the action hands them over; a job without a matrix has ``null``."""
     try:
-        values = json.loads(text or "null")
+        values = json.loads(said or "null")
     except (ValueError, RecursionError):
         return ""
     if not isinstance(values, dict) or not values:
         return ""
     return json.dumps(values, sort_keys=True)[:MAX_MATRIX]
-
-
-def _at(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = document.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(document: Mapping[str, Any], *names: str) -> str:
-    for name in names[:-1]:
-        document = _at(document, name)
-    found = document.get(names[-1])
-    return found if isinstance(found, str) else ""

@@ -111,8 +111,13 @@ def _room(engine_name: str, env: Mapping[str, str]) -> Iterator[Mapping[str, str
         yield env
         return
     place = env.get("TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"  # noqa: S108 - podman's own default
-    with tempfile.TemporaryDirectory(prefix="ci-gpu-pull-", dir=place, ignore_cleanup_errors=True) as folder:
-        yield {**env, "TMPDIR": folder}
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="ci-gpu-pull-", dir=place, ignore_cleanup_errors=True)
+    except OSError:  # no such place, or a full disk: podman says it in its own words
+        yield env
+        return
+    with folder as inside:
+        yield {**env, "TMPDIR": inside}
 
 
 def _configurations(env: Mapping[str, str]) -> Iterator[Path]:

@@ -37,20 +37,15 @@ def find(file: Path | None, env: Mapping[str, str], token: str) -> Found:
         ConfigError: it cannot be read, or is no ci-gpu.toml.
     """
     if not actions.active(env):
-        return Found(document=Document(tables=_tables(file)))
+        return Found(document=Document(tables=document.tables(file)))
     change = changes.change(env)
     path = Path(os.path.abspath(file or DEFAULT_FILE))  # noqa: PTH100 - without .., and not where a link leads
     if file is None and not _is_of_this_run(checkout.root(path.parent), change, env):
         return Found(document=Document(tables={}), note=_note())
-    tables = _tables(file)
+    tables = document.tables(file)
     if change is None or _is_the_runner_s(path, env):
         return Found(document=Document(tables=tables))
     return Found(document=_with_base(tables, _in_repository(path, env), change, env, token))
-
-
-def _tables(file: Path | None) -> Tables:
-    path = file or Path(DEFAULT_FILE)
-    return {} if file is None and not path.is_file() else document.read(path)
 
 
 def _is_of_this_run(root: Path | None, change: changes.Change | None, env: Mapping[str, str]) -> bool:

@@ -7,12 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from ci_gpu import nvml
-from ci_gpu.compare.spoiling import others, spoiled
+from ci_gpu.compare.spoiling import others
 from ci_gpu.gpus import asked_for
 from ci_gpu.payload.telemetry import PATIENCE, PERIOD, Observation
 from ci_gpu.payload.wire import Gpu, Telemetry
-
-__all__ = ["chosen", "neighbours", "recorded", "spoiled"]
 
 
 class Recorder:

@@ -18,7 +18,7 @@ import msgspec
 
 from ci_gpu import budget, guest, telemetry
 from ci_gpu.catalogue import CheckInfo
-from ci_gpu.compare import compare, unclear
+from ci_gpu.compare import compare, spoiling, unclear
 from ci_gpu.compare.judged import judged
 from ci_gpu.compare.margins import beyond_bounds, rule_of
 from ci_gpu.compare.readings import of_the_image
@@ -180,7 +180,7 @@ def _block(arms: Arms, design: Design, checks: Sequence[CheckInfo], number: int,
         after = on_the_host(visit.device)
     report = arms.base_report if arm == "base" else arms.head_report
     seen = budget.thinned(recorder.telemetry or answers.telemetry, _looks(design))
-    spoiled = telemetry.spoiled(seen)
+    spoiled = spoiling.spoiled(seen)
     of_control = tuple(result for result in answers.results if result.check == CONTROL.id)
     of_image = tuple(result for result in answers.results if result.check != CONTROL.id)
     return Block(

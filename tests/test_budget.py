@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import queue
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_gpu import budget, engines, guest, layout, process
+from ci_gpu import budget, layout
 from ci_gpu.budget import KIND, RUN, Budget, Weight
-from ci_gpu.catalogue import CheckInfo
 from ci_gpu.errors import ImageError
-from ci_gpu.job import Job
-from ci_gpu.model import Block, Failure, ImageReport, PulledImage, RunReport, Summary, Trial
+from ci_gpu.model import Block, ImageReport, PulledImage, RunReport, Summary, Trial
 from ci_gpu.payload.wire import (
-    PROTOCOL,
     Bye,
     CheckResult,
     Environment,
@@ -28,7 +23,6 @@ from ci_gpu.payload.wire import (
     Finished,
     Gpu,
     GpuState,
-    Hello,
     Metric,
     Started,
     Telemetry,
@@ -39,11 +33,10 @@ from ci_gpu.payload.wire import (
 from ci_gpu.reports import json as report
 from ci_gpu.transcript import LOG_BYTES, Transcript
 from ci_gpu.verdict import judge
-from tests import hostile_image, samples
+from tests import samples
+from tests.test_layout import JSON
+from tests.test_transcript import ENVIRONMENT, HELLO, NONCE
 
-NONCE = "ci-gpu-0123 "
-HELLO = Hello(PROTOCOL, "3.11.7", "/usr/bin/python3")
-ENVIRONMENT = Environment("3.11.7", "x86_64", "2.9.0+cu128")
 FACT = Fact("n", 1)
 
 
@@ -82,13 +75,6 @@ def refusal(*events: Event, **more: Any) -> ImageError:
     return caught.value
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
-    max_leaves=40,
-)
-
-
 def objects(value: Any) -> int:
     if isinstance(value, dict):
         return 1 + sum(map(objects, value.values()))
@@ -104,20 +90,6 @@ def test_a_piece_of_json_is_weighed_without_decoding_it(value: Any, step: int) -
 
     assert (weight.octets, weight.objects) == (len(data), objects(value))
     assert weight == budget.weigh(data)
-
-
-@given(JSON)
-def test_the_layout_is_json_that_says_the_same(value: Any) -> None:
-    text = layout.text(value)
-
-    assert text.isascii()
-    assert json.loads(text) == json.loads(json.dumps(layout.plain(value)))
-
-
-def test_a_list_of_plain_values_is_one_line() -> None:
-    assert layout.text({"samples": [1.0, 2.0], "of": [{"a": 1}]}) == (
-        '{\n  "samples": [1.0, 2.0],\n  "of": [\n    {"a": 1}\n  ]\n}'
-    )
 
 
 @pytest.mark.attack
@@ -395,77 +367,6 @@ def test_looks_at_gpus_are_spread_over_the_time() -> None:
     assert [len(one.states) for one in kept] == [48, 48]
     assert kept[0].states[-1].seconds > 900
     assert budget.thinned((Telemetry("GPU-1", states),), 1_000) == (Telemetry("GPU-1", states),)
-
-
-class Silent:
-    """Hears and says nothing."""
-
-    def event(self, event: Event) -> None:
-        """Nothing."""
-
-    def log(self, line: str) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-
-def visit(folder: Path, body: str, checks: int = 1) -> guest.Answers:
-    """What comes of an image that says this."""
-    infos = tuple(
-        CheckInfo(family="a", name=f"c{each}", proves="", needs_gpu=False, timeout=1) for each in range(checks)
-    )
-    path = hostile_image.told(folder, body)
-    engine, job = engines.load("local"), Job(image="", name="", labels=())
-    return guest.examine(
-        guest.Visit(engine=engine, job=job, run="t", device="cpu", checks=infos, timeout=1, pythons=(str(path),)),
-        Silent(),
-    )
-
-
-FLOOD = """
-hello()
-event("started", check=checks[0])
-while True:
-    out.write(b"and on\\n" * 1000)
-"""
-
-
-@pytest.mark.attack
-def test_an_image_that_prints_without_end_is_cut_off_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image prints without a pause. Its deadline was looked at only where there was nothing to hear, so it could
-    hold the runner for ever. The time counts while there is something to hear, too.
-    """
-    monkeypatch.setattr(guest, "GRACE_SECONDS", 1)
-    answers = visit(tmp_path, FLOOD)
-
-    assert [(result.outcome, result.kind) for result in answers.results] == [("error", "timeout")]
-
-
-@pytest.mark.attack
-def test_an_image_that_says_too_much_ends_as_over_budget_through_the_true_wire(tmp_path: Path) -> None:
-    """The same as above, through a process and its pipes: the image gave no valid answer, and is never green."""
-    body = "hello()\nfor check in checks: result(check, facts=[{'name': 'n', 'value': 'x' * 190000}] * 5)\nbye()\n"
-    answers = visit(tmp_path, body, checks=60)
-
-    assert answers.failure is not None
-    assert Failure.from_error(answers.failure).kind == KIND
-
-
-@pytest.mark.attack
-def test_lines_that_were_not_heard_yet_are_bounded_by_their_bytes() -> None:
-    """An image prints lines of megabytes faster than they are heard. Thousands of them would wait in memory. What waits
-    is bounded in bytes, and the image waits.
-    """
-    waiting = process._Lines(maxsize=process.MAX_WAITING)
-    for _ in range(5):
-        with contextlib.suppress(queue.Full):
-            waiting.put(process._Came("stdout", b"x" * process.MAX_LINE), block=False)
-
-    assert waiting.qsize() < process.MAX_WAITING + 2 * process.MAX_LINE
-    assert len(waiting.queue) == 4
-    assert waiting.get().data == b"x" * process.MAX_LINE
-    waiting.put(process._Came("stdout", b""), block=False)
 
 
 def test_the_event_that_all_is_done_is_still_heard() -> None:

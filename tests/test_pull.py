@@ -186,6 +186,16 @@ def test_a_login_to_a_registry_that_is_away_is_no_wrong_password(real_ground: Gr
     assert caught.value.kind == "registry-unreachable"
 
 
+def test_a_place_for_layers_that_is_not_there_is_left_to_podman_s_own_words(tmp_path: Path) -> None:
+    """It ended as a bug of ours."""
+    env = {"TMPDIR": str(tmp_path / "gone"), "HOME": str(tmp_path), "CONTAINERS_CONF": str(tmp_path / "none.conf")}
+    with pull._room("podman", env) as inside:
+        assert inside == env
+    (tmp_path / "gone").mkdir()
+    with pull._room("podman", env) as inside:
+        assert Path(inside["TMPDIR"]).parent == tmp_path / "gone"
+
+
 @pytest.fixture
 def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A podman that says what it tries, and then waits, as it does for a limit (containers/image, docker_client.go)."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ci_gpu import host, telemetry
+from ci_gpu.compare import spoiling
 from ci_gpu.errors import ConfigError
 from ci_gpu.payload.telemetry import MAX_STATES, Observation
 from ci_gpu.payload.wire import Gpu, GpuState, Telemetry
@@ -25,6 +26,7 @@ def turn(**values):
     for name, value in values.items():
         (ctypes.c_ulonglong if name == "thermal_ns" else ctypes.c_int).in_dll(stub, name).value = value
 from ci_gpu import host, telemetry
+from ci_gpu.compare import spoiling
 from ci_gpu.payload.telemetry import Observation
 looked, look = threading.Semaphore(0), Observation.look
 Observation.look = lambda self: (look(self), looked.release())
@@ -38,7 +40,7 @@ with telemetry.recorded(["GPU-1"]) as recorder:
     turn(throttle=0)
 print(json.dumps({
     "telemetry": msgspec.to_builtins(recorder.telemetry),
-    "spoiled": telemetry.spoiled(recorder.telemetry),
+    "spoiled": spoiling.spoiled(recorder.telemetry),
     "neighbours": telemetry.neighbours(["GPU-1"]),
     "of slices": [telemetry.chosen(host.look({}).gpus, name) for name in ("MIG-1", "MIG-2", "GPU-1")],
     "host": msgspec.to_builtins(host.look({})),
@@ -134,24 +136,24 @@ def seen(*throttle: int, **violations: int) -> Telemetry:
     ],
 )
 def test_a_violation_spoils_a_block_by_its_part_of_the_time(thermal: int, said: str) -> None:
-    assert telemetry.spoiled([seen(0, 0, thermal=thermal)]) == said
+    assert spoiling.spoiled([seen(0, 0, thermal=thermal)]) == said
 
 
 @pytest.mark.parametrize(("of", "spoils"), [(120, False), (100, False), (99, True), (4, True)])
 def test_a_look_spoils_a_block_by_its_part_of_all_looks(of: int, spoils: bool) -> None:
-    assert bool(telemetry.spoiled([seen(0x40, *[0] * (of - 1))])) is spoils
+    assert bool(spoiling.spoiled([seen(0x40, *[0] * (of - 1))])) is spoils
 
 
 def test_a_single_look_at_a_hardware_slowdown_may_be_a_change_of_the_clock() -> None:
     """https://docs.nvidia.com/deploy/nvml-api/ says so of nvmlClocksThrottleReasonHwSlowdown."""
-    assert telemetry.spoiled([seen(0x8, 0, 0, 0)]) == ""
-    assert telemetry.spoiled([seen(0x8, 0x8, 0, 0)]) == "the GPU GPU-1 throttled: hw-slowdown (50% of the time)"
+    assert spoiling.spoiled([seen(0x8, 0, 0, 0)]) == ""
+    assert spoiling.spoiled([seen(0x8, 0x8, 0, 0)]) == "the GPU GPU-1 throttled: hw-slowdown (50% of the time)"
 
 
 def test_power_board_and_voltage_limits_are_where_a_busy_gpu_stands() -> None:
     limits = dict.fromkeys(("power", "board-limit", "low-utilization", "reliability"), 29 * 10**9)
 
-    assert telemetry.spoiled([seen(0x4, 0x4, **limits)]) == ""
+    assert spoiling.spoiled([seen(0x4, 0x4, **limits)]) == ""
 
 
 def test_new_memory_errors_spoil_the_block_and_old_ones_do_not(watched) -> None:
@@ -208,7 +210,7 @@ def test_without_a_driver_nothing_is_recorded() -> None:
         pass
 
     assert recorder.telemetry == ()
-    assert telemetry.spoiled(recorder.telemetry) == telemetry.neighbours(["GPU-1"]) == ""
+    assert spoiling.spoiled(recorder.telemetry) == telemetry.neighbours(["GPU-1"]) == ""
     assert host.look({}).gpus == ()
     assert telemetry.chosen((Gpu(0, "H100", "GPU-1"),), "MIG-1") == ()
 
@@ -228,4 +230,4 @@ def test_the_gpus_of_a_run_are_chosen_by_index_or_uuid() -> None:
 
 
 def test_a_gpu_that_tells_nothing_spoils_nothing() -> None:
-    assert telemetry.spoiled([Telemetry(gpu="GPU-1")]) == ""
+    assert spoiling.spoiled([Telemetry(gpu="GPU-1")]) == ""

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from ci_gpu import catalogue, engines, guest, telemetry, trial, verdict
+from ci_gpu.compare import spoiling
 from ci_gpu.job import Job
 from ci_gpu.model import Host, ImageReport, MetricRule, Policy, PulledImage, RunReport, Trial, Verdict
 from ci_gpu.payload.wire import CheckResult, Environment, Event, Gpu, Metric
@@ -282,7 +283,7 @@ def test_a_spoiled_pair_is_measured_again_and_kept_beside(conduct, monkeypatch: 
     """The third block throttles: its pair is repeated, and counts once."""
     calls = iter(range(1000))
     monkeypatch.setattr(trial, "REST_SECONDS", 0)
-    monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled" if next(calls) == 2 else "")
+    monkeypatch.setattr(spoiling, "spoiled", lambda _: "the GPU throttled" if next(calls) == 2 else "")
     found, head, _ = conduct(SAME, SAME)
 
     assert [(block.pair, bool(block.invalid)) for block in found.blocks][:6] == [
@@ -330,7 +331,7 @@ def test_a_machine_that_spoiled_the_last_pairs_is_not_asked_for_more(conduct, mo
     """Four good pairs, then heat: what they show is not extended."""
     calls = iter(range(1000))
     monkeypatch.setattr(trial, "REST_SECONDS", 0)
-    monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled" if next(calls) >= 8 else "")
+    monkeypatch.setattr(spoiling, "spoiled", lambda _: "the GPU throttled" if next(calls) >= 8 else "")
     found, *_ = conduct(SAME, {**SAME, "RATE": "97"})
 
     assert max(block.pair for block in found.blocks) == 4 + trial.SPOILED_IN_A_ROW
@@ -338,7 +339,7 @@ def test_a_machine_that_spoiled_the_last_pairs_is_not_asked_for_more(conduct, mo
 
 def test_a_machine_that_spoils_everything_is_given_up_early(conduct, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "REST_SECONDS", 0)
-    monkeypatch.setattr(telemetry, "spoiled", lambda _: "the GPU throttled: hw-slowdown")
+    monkeypatch.setattr(spoiling, "spoiled", lambda _: "the GPU throttled: hw-slowdown")
     found, head, _ = conduct(SAME, SAME)
 
     assert len(found.blocks) == trial.SPOILED_IN_A_ROW * (trial.REPEATS + 1) * 2
@@ -617,7 +618,7 @@ def test_what_fails_in_a_container_that_the_machine_spoiled_is_said_and_held_aga
         spoiled.append(True)
         return "the GPU throttled: hw-slowdown"
 
-    monkeypatch.setattr(telemetry, "spoiled", throttles)
+    monkeypatch.setattr(spoiling, "spoiled", throttles)
     found, head = flaky({}, {"FAILS": "3"})
     (advice,) = judged(found, head).advice
 

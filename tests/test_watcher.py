@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ci_gpu import catalogue, engines, guest, telemetry
+from ci_gpu import catalogue, engines, guest
+from ci_gpu.compare import spoiling
 from ci_gpu.job import Job
 from ci_gpu.payload import supervisor, watcher
 from ci_gpu.payload.telemetry import PERIOD
@@ -86,7 +87,7 @@ def test_what_the_image_sees_is_what_the_host_would(examined, nvml_stub: Path, t
     assert (seen.gpu, seen.throttle, seen.inside) == ("GPU-1", ("power-cap",), True)
     assert seen.violations == {"power": 0, "thermal": 0}
     assert (seen.ecc_errors, seen.foreign_processes) == (0, 0)
-    assert telemetry.spoiled(answers.telemetry) == ""
+    assert spoiling.spoiled(answers.telemetry) == ""
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_what_the_image_sees_is_what_the_host_would(examined, nvml_stub: Path, t
 def test_what_spoils_a_block_spoils_it_from_inside(examined, nvml_stub: Path, variables, said: str) -> None:
     answers = examined(LD_LIBRARY_PATH=str(nvml_stub.parent), **variables)
 
-    assert telemetry.spoiled(answers.telemetry) == said
+    assert spoiling.spoiled(answers.telemetry) == said
 
 
 class Shown:
@@ -152,4 +153,4 @@ def test_nobody_watches_who_was_not_asked(examined, nvml_stub: Path) -> None:
 def test_from_inside_an_old_driver_knows_of_other_processes_as_well(examined, old_nvml_stub: Path) -> None:
     answers = examined(LD_LIBRARY_PATH=str(old_nvml_stub.parent), STUB_PROCESSES="2")
 
-    assert telemetry.spoiled(answers.telemetry) == "the GPU GPU-1 is shared: 2 other compute processes"
+    assert spoiling.spoiled(answers.telemetry) == "the GPU GPU-1 is shared: 2 other compute processes"

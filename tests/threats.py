@@ -43,6 +43,7 @@ WAYS: dict[str, tuple[str, ...]] = {
         "test_benchmark_attacks.py",
         "test_budget.py",
         "test_diagnosis.py",
+        "test_floods.py",
         "test_many.py",
         "test_sinks.py",
         "test_spoken_commands.py",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from ci_gpu import __version__, console
-from ci_gpu.cli import calibrating, history, interruption, listing, reading, running, streams
+from ci_gpu.cli import calibrating, history, interruption, listing, mistakes, reading, running, streams
 from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, ConfigError, Interrupted
 
 
@@ -32,10 +31,10 @@ def main() -> None:
         interruption.over()
         sys.exit(Interrupted.exit_code)
     except CiGpuError as error:
-        show(error)
+        mistakes.show(error)
         sys.exit(error.exit_code)
     except Exception:
-        show_bug()
+        mistakes.show_bug()
         sys.exit(INTERNAL_ERROR)
 
 
@@ -78,30 +77,3 @@ def _require_folder() -> None:
             why="it was removed or unmounted after this shell, or this job, went there",
             remedy="cd to a folder that is there",
         ) from error
-
-
-def show(error: CiGpuError) -> None:
-    """What happened, why it usually happens, what to try; in Actions also as an annotation."""
-    from ci_gpu.reports import printable
-
-    console.say(f"ci-gpu: {printable(error.what)}")
-    if error.why:
-        console.say(f"   why: {printable(error.why)}")
-    if error.remedy:
-        console.say(f"   try: {printable(error.remedy)}")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        from ci_gpu.github import actions
-
-        console.command(actions.command("error", f"{error.what}. {error.remedy}", title="ci-gpu"))
-
-
-def show_bug() -> None:
-    """Our own mistake: a report that can be pasted as it is."""
-    import platform
-    import traceback
-
-    console.say(
-        "ci-gpu: this is a bug of ours. Please report what follows.\n\n"
-        f"- ci-gpu {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"- command: `ci-gpu {sys.argv[1] if len(sys.argv) > 1 else ''}`\n\n```\n{traceback.format_exc()}```"
-    )

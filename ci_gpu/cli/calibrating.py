@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci_gpu.cli import options, running, telling
+from ci_gpu.cli import mistakes, options, running, telling
 
 if TYPE_CHECKING:
     from ci_gpu.model import Trial
@@ -45,7 +45,7 @@ def calibrate(image: str, file: Path | None, report_dir: Path | None, url: str, 
         summary = running.remembered(summary, url)
     unwritten = pipeline.write(summary, paths)
     console.say(_table(trials), err=False)
-    running.show_all(unwritten)
+    mistakes.show_all(unwritten)
     code = 1 if noise.false_alarms(trials) else 0 if trials else summary.verdict.exit_code
     return code or max((error.exit_code for error in unwritten), default=0)
 

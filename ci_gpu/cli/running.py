@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ci_gpu.cli import options, telling
+from ci_gpu.cli import mistakes, options, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ci_gpu.config import Target, Wish
-    from ci_gpu.errors import CiGpuError
     from ci_gpu.model import Summary
 
 
@@ -62,18 +59,10 @@ def run(
     summary = examined(targets, config.wish(targets, said, document), verbose=verbose)
     kept = telling.keep(summary, paths, comment_when)
     console.document(reports.load("terminal").render(summary))
-    show_all(kept.faults)
+    mistakes.show_all(kept.faults)
     known, lost = telling.remember(summary, lambda: remembered(summary, url), paths, kept)
     refused = telling.post(known, comment_when, comment_key)
     return telling.code(summary, (*kept.faults, *lost, *refused))
-
-
-def show_all(errors: Iterable[CiGpuError]) -> None:
-    """Say them where something else, such as a verdict, decides the exit code."""
-    from ci_gpu import cli
-
-    for error in errors:
-        cli.show(error)
 
 
 def remembered(summary: Summary, url: str) -> Summary:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ci_gpu.cli import posting
+from ci_gpu.cli import mistakes, posting
 from ci_gpu.errors import INTERNAL_ERROR, CiGpuError, ConfigError
 
 if TYPE_CHECKING:
@@ -103,15 +103,13 @@ def post(summary: Summary, when: str, key: str | None) -> tuple[Fault, ...]:
 
 def alone(step: Callable[[], None]) -> tuple[Fault, ...]:
     """Take a step of which nothing else depends; what went wrong in it, told."""
-    from ci_gpu import cli
-
     try:
         step()
     except CiGpuError as error:
-        cli.show(error)
+        mistakes.show(error)
         return (Fault(error.exit_code, error.kind),)
     except Exception:
-        cli.show_bug()
+        mistakes.show_bug()
         return (Fault(INTERNAL_ERROR, "bug"),)
     return ()
 

@@ -70,7 +70,7 @@ class Api:
 
     def pages(self, path: str, shape: type[_T]) -> Iterator[_T]:
         """All items of a list, page by page; the shape is that of one item."""
-        following = f"{path}{'&' if '?' in path else '?'}per_page=100"
+        following = _page(path, 1)
         for _ in range(MAX_PAGES):
             answer = self._call("GET", following)
             yield from self._decoded(answer, list[shape])  # type: ignore[valid-type]
@@ -207,6 +207,12 @@ class _Refusal(NamedTuple):
     remedy: str
 
 
+_LIMITED = (
+    "github-rate-limited",
+    "too many requests with this token, for longer than we may wait",
+    "run `ci-gpu comment run.json` in a later job of the workflow",
+)
+
 _REFUSALS = tuple(
     _Refusal(*row)
     for row in (
@@ -226,19 +232,14 @@ _REFUSALS = tuple(
         ),
         ((409,), "repository is empty", "empty-repository", "nothing was ever pushed to it", "push a first commit"),
         ((401,), "", "bad-token", "the token is wrong or expired, or belongs to another GitHub", "check github-token"),
+        ((429,), "", *_LIMITED),
+        ((403,), "rate limit", *_LIMITED),
         (
-            (429,),
-            "",
-            "github-rate-limited",
-            "too many requests with this token, for longer than we may wait",
-            "run `ci-gpu comment run.json` in a later job of the workflow",
-        ),
-        (
-            (403,),
-            "rate limit",
-            "github-rate-limited",
-            "too many requests with this token, for longer than we may wait",
-            "run `ci-gpu comment run.json` in a later job of the workflow",
+            (403, 422),
+            "more than [0-9,]+ comments",
+            "full",
+            "GitHub takes no more comments on this pull request",
+            "go on in a new pull request: the step summary has the report",
         ),
         (
             (403,),

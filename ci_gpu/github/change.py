@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from ci_gpu import origin
 from ci_gpu.document import MAX_BYTES
 from ci_gpu.errors import ConfigError, GitHubError
 from ci_gpu.github.api import Api
-from ci_gpu.github.event import read
 from ci_gpu.untyped import table, text
 
 _ABOUT_CHANGES = ("pull_request", "merge_group", "workflow_run", "issue_comment")
@@ -38,7 +38,7 @@ def change(env: Mapping[str, str]) -> Change | None:
     """What this run proposes; None where it is of a commit that is in the repository already."""
     name = env.get("GITHUB_EVENT_NAME", "")
     try:
-        event = read(env)
+        event = origin.event(env)
     except ConfigError:
         return Change() if name.startswith(_ABOUT_CHANGES) else None
     pull, group = table(event.get("pull_request")), table(event.get("merge_group"))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ci_gpu.errors import ConfigError, GitHubError
+from ci_gpu import origin
+from ci_gpu.errors import GitHubError
 from ci_gpu.github.api import Api
 from ci_gpu.untyped import table, text
-
-MAX_BYTES = 16 << 20
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +49,7 @@ def pull_request(env: Mapping[str, str], api: Api) -> PullRequest | None:
     repository = env.get("GITHUB_REPOSITORY", "")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repository):
         return None
-    event, name = read(env), env.get("GITHUB_EVENT_NAME", "")
+    event, name = origin.event(env), env.get("GITHUB_EVENT_NAME", "")
     if name == "workflow_run":
         return _of_workflow_run(event, repository, api)
     if name == "push":
@@ -129,25 +126,3 @@ def _quoted(text: str) -> str:
     from urllib.parse import quote
 
     return quote(text, safe="")
-
-
-def read(env: Mapping[str, str]) -> dict[str, Any]:
-    """What GitHub says of the event of this run.
-
-    Raises:
-        ConfigError: it cannot be read, or is no object.
-    """
-    path = Path(env.get("GITHUB_EVENT_PATH") or "/nonexistent")
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError("it is too large")
-        event = json.loads(path.read_bytes())
-        if not isinstance(event, dict):
-            raise TypeError("it is no object")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(
-            f"the workflow's event cannot be read: {error}",
-            why="GITHUB_EVENT_PATH names no event: this does not run in a workflow",
-            remedy="run `ci-gpu comment` in a job, or leave --comment away",
-        ) from error
-    return event

@@ -59,7 +59,7 @@ def of(summary: Summary, job: Job) -> Leg:
     """The leg that a report belongs to, without its text."""
     report = summary.report
     made = report.origin
-    seat = [made.event, made.job, made.matrix]
+    seat = [made.event, made.job, made.matrix, job.fork]  # a file of a fork's may name any job
     return Leg(
         id=_hash([seat, _asked(report)]),
         seat=_hash(seat),

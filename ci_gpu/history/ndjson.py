@@ -29,7 +29,7 @@ def pack(records: Iterable[Record], rest: Iterable[bytes] = ()) -> bytes:
 
 def unpack(data: bytes, source: str) -> Iterator[Record]:
     """The records of a packed file."""
-    yield from lines(b"\n".join(split(data, source)), source)
+    return _read(split(data, source), source)
 
 
 def split(data: bytes, source: str) -> list[bytes]:
@@ -56,7 +56,11 @@ def _unpacked(data: bytes, source: str) -> Iterator[bytes]:
 
 def lines(data: bytes, source: str) -> Iterator[Record]:
     """The records of a plain file; an error names the line."""
-    for number, line in enumerate(data.split(b"\n"), 1):
+    return _read(data.split(b"\n"), source)
+
+
+def _read(lines: Iterable[bytes], source: str) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
         if line.strip():
             yield document.decode(line, f"{source}, line {number}")
 

@@ -101,6 +101,7 @@ def test_a_server_error_is_tried_again_but_never_for_a_post() -> None:
         (Answer(403, {"message": "Resource not accessible by integration"}), "read-only-token"),
         (Answer(403, {"message": "Must have admin rights"}), "forbidden"),
         (Answer(403, {"message": "Unable to create comment because issue is locked."}), "locked"),
+        (Answer(403, {"message": "Commenting is disabled on issues with more than 2500 comments"}), "full"),
         (Answer(410, {"message": "Issues are disabled for this repo"}), "locked"),
         (Answer(404, {"message": "Not Found"}), "not-found"),
         (Answer(422, {"message": "Validation Failed"}), "invalid"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ci_gpu.github import body, legs
 from ci_gpu.github.body import FORK, marker
+from ci_gpu.model import Summary
 from ci_gpu.reports import markdown
 from tests import samples
 from tests.github.test_accepted import REPORTS
@@ -245,6 +246,22 @@ def test_legs_differ_by_job_matrix_images_and_what_is_checked() -> None:
     every = [of(), of(job="a"), of(job="a", matrix='{"gpu": 1}'), of(event="push"), of(other), of(fewer)]
     assert len(set(every)) == len(every)
     assert of(job="a", commit="b" * 40, run="7") == of(job="a")
+
+
+@pytest.mark.attack
+def test_a_fork_s_file_takes_the_place_of_no_leg_of_ours() -> None:
+    """A fork's file names the job, the matrix and the images of a job of ours that posts under the same key.
+
+    Its green leg would stand in the place of our red one. A leg of a fork's file is another leg, whatever that says.
+    """
+    red, green = (leg_of(summary, fork) for summary, fork in ((samples.red(), False), (samples.red(), True)))
+    green = msgspec.structs.replace(green, exit=0, run=red.run + 1)
+
+    assert {one.exit for one in legs.merged((red,), (green,), HEAD)} == {0, 1}
+
+
+def leg_of(summary: Summary, fork: bool) -> legs.Leg:
+    return legs.of(summary, legs.Job(run=5, attempt=1, commit=HEAD, fork=fork))
 
 
 def test_a_leg_is_named_as_github_names_its_job() -> None:
