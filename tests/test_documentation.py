@@ -57,6 +57,16 @@ def test_every_check_that_needs_a_gpu_has_its_evidence() -> None:
     assert [check.id for check in catalogue.builtin() if check.needs_gpu and f"| `{check.id}` |" not in text] == []
 
 
+def test_every_result_on_record_is_told_of() -> None:
+    """By its own name, its folder's, or that of the script of the same name that made it."""
+    results = ROOT / "benchmarks/results"
+    told = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    files = [path.relative_to(results) for path in results.rglob("*") if path.is_file()]
+    names = {file: (f"{file}", f"{file.parts[0]}/)", f"benchmarks/{file.name.partition('.')[0]}.py") for file in files}
+
+    assert [file for file in files if not any(name in told for name in names[file])] == []
+
+
 def test_every_link_leads_somewhere() -> None:
     pages = [README, *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").glob("*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s]+)\)", page.read_text("utf-8"))]
