@@ -81,6 +81,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Started in the background by a shell, this process ignores Ctrl-C, and so would every program that it starts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Started in the background, or by nohup, this process ignores Ctrl-C, or the end of its terminal.
+
+    So would every program that it starts.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
