@@ -70,7 +70,7 @@ class Api:
 
     def pages(self, path: str, shape: type[_T]) -> Iterator[_T]:
         """All items of a list, page by page; the shape is that of one item."""
-        following = _page(path, 1)
+        following = _paged(path)
         for _ in range(MAX_PAGES):
             answer = self._call("GET", following)
             yield from self._decoded(answer, list[shape])  # type: ignore[valid-type]
@@ -156,8 +156,12 @@ class Api:
             ) from error
 
 
+def _paged(path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}per_page=100"
+
+
 def _page(path: str, number: int) -> str:
-    return f"{path}{'&' if '?' in path else '?'}per_page=100&page={number}"
+    return f"{_paged(path)}&page={number}"
 
 
 def _require_token(token: str) -> None:
